@@ -1,0 +1,277 @@
+"""The product catalogue: where it comes from, what is repaired, what is left out.
+
+The data set is *Fashion Product Images* (Param Aggarwal, Kaggle, MIT licence): `styles.csv`
+with ten columns and one photo a product. Every source ends as the same thing: a `Catalog`,
+whose table holds one row for each product that has a readable photo.
+"""
+
+import hashlib
+import io
+import os
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from fashion_rir import images, sources
+from fashion_rir.errors import CatalogError, ImageError, ParameterError
+
+COLUMNS = (
+    "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour",
+    "season", "year", "usage", "productDisplayName",
+)  # fmt: skip
+LABELS = (
+    "articleType",
+    "subCategory",
+    "masterCategory",
+    "gender",
+    "baseColour",
+    "season",
+    "usage",
+)
+MISSING = ("", "NA")  # how styles.csv writes a missing value
+CATALOG_SIZE = (60, 80)  # width, height of the small edition, in pixels
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Products with their photos.
+
+    Attributes:
+        products: one row a product: the ten columns of `styles.csv`, and `image_name`,
+            `image_sha256` (of the file's bytes), `width`, `height` (pixels), `mode` (Pillow's).
+        source: reads a photo's bytes by its name.
+        counts: what `load` found, repaired and left out.
+        left_out: one row for each thing left out: `where`, `what`, `reason`.
+    """
+
+    products: pd.DataFrame
+    source: sources.Source
+    counts: dict[str, int] = field(default_factory=dict)
+    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    def read_image(self, image_name: str) -> Image.Image:
+        """One product's photo, RGB, at its own size.
+
+        Raises:
+            ImageError: the photo can no longer be read.
+        """
+        return images.decode(self.source.read(image_name), image_name)
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
+        table = self.products[[*COLUMNS, "image_sha256"]].sort_values("id")
+        text = table.to_csv(index=False, lineterminator="\n")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def subset(self, is_chosen: np.ndarray) -> "Catalog":
+        """The chosen products only, in the same order."""
+        products = self.products[is_chosen].reset_index(drop=True)
+        return Catalog(products, self.source, self.counts, self.left_out)
+
+
+def load(path: Path, cache_dir: Path | None = None) -> Catalog:
+    """Read and check a catalogue.
+
+    Args:
+        path: Kaggle's archive (.zip), its extracted folder, or the mirror's Parquet (a file or
+            a folder of them).
+        cache_dir: where to keep the result of looking into every photo, so that a second
+            `load` of the same data is quick; nothing is kept if None.
+
+    Returns:
+        The products that have a readable photo, sorted by nothing: in the file's own order.
+
+    Raises:
+        CatalogError: nothing there, no or a broken `styles.csv`, a needed column missing,
+            a damaged or hostile archive, or no product left.
+    """
+    source = sources.open_source(Path(path))
+    rows, faults, counts = _read_rows(source)
+    photos = _scan_photos(source, cache_dir)
+
+    products = pd.DataFrame(rows, columns=[*COLUMNS, "row"])
+    for column in COLUMNS[1:]:
+        is_missing = products[column].isin(MISSING)
+        products[column] = products[column].mask(is_missing, None).astype("str")
+    products["image_name"] = products["id"].astype("str") + ".jpg"
+    table = products.merge(photos, on="image_name", how="left")
+
+    missing = table["image_sha256"].isna() & table["fault"].isna()
+    unreadable = table["fault"].notna()
+    faults += [
+        (
+            f"styles.csv row {entry.row}",
+            f"product {entry.id}",
+            f"no photo images/{entry.image_name}",
+        )
+        for entry in table[missing].itertuples()
+    ]
+    faults += [
+        (f"images/{entry.image_name}", f"product {entry.id}", entry.fault)
+        for entry in table[unreadable].itertuples()
+    ]
+    orphans = sorted(set(photos["image_name"]) - set(products["image_name"]))
+    faults += [(f"images/{name}", "photo", "no row in styles.csv") for name in orphans]
+
+    kept = table[~(missing | unreadable)].drop(columns=["row", "fault"]).reset_index(drop=True)
+    if kept.empty:
+        raise CatalogError(
+            f"{path} holds no product with a readable photo ({len(table)} rows in styles.csv, "
+            f"{len(photos)} photos); check that images/<id>.jpg stand beside styles.csv."
+        )
+    is_year = kept["year"].str.fullmatch("[0-9]{1,4}")
+    kept["year"] = pd.to_numeric(kept["year"].where(is_year, None)).astype("Int64")
+    for column in ("width", "height"):
+        kept[column] = kept[column].astype("int64")
+    counts |= {
+        "products without a photo": int(missing.sum()),
+        "unreadable photos": int(unreadable.sum()),
+        "photos without a row": len(orphans),
+        "second copies ignored": source.ignored_copies,
+        **_describe(kept),
+    }
+    left_out = pd.DataFrame(faults, columns=["where", "what", "reason"])
+    return Catalog(kept, source, counts, left_out)
+
+
+def sample(catalog: Catalog, n_products: int, *, seed: int) -> Catalog:
+    """A stratified sample: every articleType keeps its share, and at least one product.
+
+    Args:
+        catalog: where to draw from.
+        n_products: how many to draw, 1 <= n_products <= len(catalog).
+        seed: of the draw.
+
+    Returns:
+        A catalogue of about `n_products` products (rare types are rounded up to one).
+
+    Raises:
+        ParameterError: `n_products` is out of range.
+    """
+    if not 1 <= n_products <= len(catalog):
+        raise ParameterError(
+            f"The sample must have 1 to {len(catalog)} products (all there are), not {n_products}."
+        )
+    generator = np.random.default_rng(seed)
+    share = n_products / len(catalog)
+    types = catalog.products["articleType"].fillna("").to_numpy()
+    is_chosen = np.zeros(len(catalog), dtype=bool)
+    for article_type in sorted(set(types)):
+        members = np.flatnonzero(types == article_type)
+        n_drawn = max(1, round(share * len(members)))
+        is_chosen[generator.choice(members, n_drawn, replace=False)] = True
+    return catalog.subset(is_chosen)
+
+
+def report(catalog: Catalog) -> pd.DataFrame:
+    """The counts of `load` as a table with the columns `what` and `count`."""
+    return pd.DataFrame({"what": list(catalog.counts), "count": list(catalog.counts.values())})
+
+
+def identical_groups(products: pd.DataFrame) -> pd.DataFrame:
+    """The products whose photo another product has too, byte for byte.
+
+    Returns:
+        Rows of `products` whose `image_sha256` occurs more than once, group by group.
+    """
+    is_copy = products.duplicated("image_sha256", keep=False)
+    return products[is_copy].sort_values(["image_sha256", "id"])
+
+
+def _read_rows(source: sources.Source) -> tuple[list[tuple], list[tuple], dict[str, int]]:
+    """Rows of styles.csv as tuples (ten values, row number), what was left out, counts."""
+    records = iter(source.rows())
+    header = [name.strip() for name in next(records, [])]
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise CatalogError(
+            f"{source.path}: styles.csv lacks the column {missing[0]!r} (it has: "
+            f"{', '.join(header) or 'none'}); take the data set's own styles.csv."
+        )
+    order = [header.index(column) for column in COLUMNS]
+    is_last = order[-1] == len(header) - 1
+    rows, faults, seen = [], [], set()
+    counts = {"rows in styles.csv": 0, "names with an unquoted comma": 0, "duplicate ids": 0,
+              "malformed rows": 0}  # fmt: skip
+    for number, record in enumerate(records, start=2):
+        if not record:
+            continue
+        counts["rows in styles.csv"] += 1
+        if len(record) > len(header) and is_last:
+            counts["names with an unquoted comma"] += 1
+            record = [*record[: len(header) - 1], ",".join(record[len(header) - 1 :])]
+        where = f"styles.csv row {number}"
+        if len(record) != len(header):
+            counts["malformed rows"] += 1
+            faults.append((where, "row", f"{len(record)} fields instead of {len(header)}"))
+            continue
+        values = [record[position].strip() for position in order]
+        if not re.fullmatch("[0-9]{1,18}", values[0]):  # 18 digits fit into an int64
+            counts["malformed rows"] += 1
+            faults.append((where, "row", f"the id {values[0]!r} is not a whole number"))
+        elif int(values[0]) in seen:
+            counts["duplicate ids"] += 1
+            faults.append((where, f"product {values[0]}", "an earlier row has the same id"))
+        else:
+            seen.add(int(values[0]))
+            rows.append((int(values[0]), *values[1:], number))
+    if not rows:
+        raise CatalogError(f"{source.path}: styles.csv holds no product; the catalogue is empty.")
+    return rows, faults, counts
+
+
+def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame:
+    """Look into every photo once: hash, size, mode, or what is wrong with it."""
+    cache = cache_dir and cache_dir / f"photos-{source.fingerprint()}.parquet"
+    if cache and cache.exists():
+        return pd.read_parquet(cache)
+    names = source.image_names()
+
+    def scan(name: str) -> tuple:
+        try:
+            data = source.read(name)
+            image = images.decode(data, name)
+        except ImageError as error:
+            return name, None, None, None, None, str(error)
+        with Image.open(io.BytesIO(data)) as raw:
+            mode = raw.mode
+        return name, hashlib.sha256(data).hexdigest(), image.width, image.height, mode, None
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = tqdm(pool.map(scan, names), total=len(names), desc="checking photos", leave=False)
+        photos = pd.DataFrame(
+            found, columns=["image_name", "image_sha256", "width", "height", "mode", "fault"]
+        )
+    if cache:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        partial = cache.with_suffix(f".{os.getpid()}.part")
+        photos.to_parquet(partial)
+        partial.replace(cache)
+    return photos
+
+
+def _describe(kept: pd.DataFrame) -> dict[str, int]:
+    copies = identical_groups(kept)
+    is_odd = (kept["width"] != CATALOG_SIZE[0]) | (kept["height"] != CATALOG_SIZE[1])
+    return {
+        "products kept": len(kept),
+        "photos of another size than 60x80": int(is_odd.sum()),
+        "photos that are not RGB": int((kept["mode"] != "RGB").sum()),
+        "identical photos": len(copies),
+        "groups of identical photos": int(copies["image_sha256"].nunique()),
+        **{
+            f"missing values in {column}": int(kept[column].isna().sum())
+            for column in COLUMNS
+            if kept[column].isna().any()
+        },
+    }

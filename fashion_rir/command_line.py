@@ -1,0 +1,207 @@
+"""The command `fashion-rir`. What takes long to import is imported by the command that needs it."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fashion_rir.errors import FashionRirError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reverse image search in a fashion catalogue: run the study, or its parts.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.")
+app.add_typer(data_app, name="data")
+
+Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
+Catalogue = Annotated[
+    str | None,
+    typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one. "
+                      "[default: the one named by FASHION_RIR_ARCHIVE]"),
+]  # fmt: skip
+Backbone = Annotated[str, typer.Option(help="Network, such as mobilenetv2 or resnet50.")]
+Weights = Annotated[str, typer.Option(help="imagenet, none (random), or a weights file.")]
+Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
+Size = Annotated[int | None, typer.Option(help="Side of the square input in pixels.")]
+Engine = Annotated[str, typer.Option(help="keras, or onnx (faster on a CPU).")]
+Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+
+
+def main() -> None:
+    """Run the command line; an error that the reader can mend is one sentence and exit code 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    try:
+        app()
+    except FashionRirError as error:
+        typer.secho(f"Error: {error}", fg="red", err=True)
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        typer.secho("Interrupted; run the same command again to go on.", fg="yellow", err=True)
+        raise SystemExit(130) from None
+
+
+@app.command()
+def study(
+    profile: Profile = "demo",
+    start: Annotated[
+        str | None, typer.Option("--from", help="Begin with this notebook, such as 03.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="Run this notebook only, such as 02.")] = None,
+) -> None:
+    """Run the notebooks in order and write the report.
+
+    Example: fashion-rir study --profile demo --from 02
+    """
+    from fashion_rir import study as studies
+    from fashion_rir.workspace import open_workspace
+
+    workspace = open_workspace(profile)
+    index = studies.run(
+        workspace, studies.choose(workspace, first=start, only=only), say=typer.echo
+    )
+    typer.echo(f"The report is at {index}")
+
+
+@data_app.command("check")
+def data_check(catalogue: Catalogue = None) -> None:
+    """Read every row and photo; print what was found, repaired and left out.
+
+    Example: fashion-rir data check --catalogue fashion-product-images-small.zip
+    """
+    from fashion_rir import catalog as catalogs
+
+    found = _load(catalogue)
+    table = catalogs.report(found)
+    width = max(map(len, table["what"]))
+    for what, count in table.itertuples(index=False):
+        typer.echo(f"{what:<{width}}  {count:>8,}")
+    path = _workspace().data / "catalog" / "left-out.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found.left_out.to_csv(path, index=False)
+    typer.echo(f"{len(found.left_out):,} things were left out; they are listed in {path}")
+
+
+@data_app.command("fetch")
+def data_fetch(
+    source: Annotated[str, typer.Option(help="kaggle, or mirror (the Hub's Parquet).")] = "mirror",
+) -> None:
+    """Download the real catalogue (goes on where an earlier download stopped).
+
+    Example: fashion-rir data fetch --source kaggle
+    """
+    from fashion_rir import download
+
+    path = download.fetch(source, _workspace().data / "raw")
+    typer.echo(f"The catalogue is at {path}\nSet FASHION_RIR_ARCHIVE to this path to use it.")
+
+
+@app.command()
+def embed(
+    catalogue: Catalogue = None,
+    backbone: Backbone = "mobilenetv2",
+    weights: Weights = "imagenet",
+    preprocessing: Preprocessing = "resize",
+    image_size: Size = None,
+    engine: Engine = "keras",
+    seed: Seed = 20,
+    profile: Profile = "full",
+) -> None:
+    """Embed a catalogue into a feature store (goes on where an earlier run stopped).
+
+    Example: fashion-rir embed --backbone resnet50 --preprocessing pad
+    """
+    from fashion_rir import backbones, experiments
+
+    network = backbones.build(backbone, weights=weights, image_size=image_size, seed=seed)
+    workspace = _workspace(profile)
+    found = _load(catalogue)
+    matrix, metadata = experiments.embed(workspace, found, network, preprocessing=preprocessing,
+                                         engine=engine)  # fmt: skip
+    path = workspace.feature_store(metadata["model"])
+    typer.echo(f"{len(matrix):,} embeddings of {matrix.shape[1]:,} numbers are in {path}")
+
+
+@app.command()
+def search(
+    image: Annotated[Path, typer.Argument(help="The picture to search with.")],
+    catalogue: Catalogue = None,
+    backbone: Backbone = "mobilenetv2",
+    weights: Weights = "imagenet",
+    preprocessing: Preprocessing = "resize",
+    image_size: Size = None,
+    measure: Measure = "cosine",
+    k: Annotated[int, typer.Option(help="How many products.")] = 10,
+    seed: Seed = 20,
+    profile: Profile = "full",
+) -> None:
+    """Find the products that look like a picture.
+
+    Example: fashion-rir search photo.jpg --backbone resnet50 --preprocessing pad -k 5
+    """
+    from fashion_rir import backbones, embeddings, images
+    from fashion_rir.feature_store import FeatureStore
+    from fashion_rir.retrieval import Gallery
+
+    query = images.decode(image)
+    network = backbones.build(backbone, weights=weights, image_size=image_size, seed=seed)
+    metadata = network.metadata(preprocessing)
+    store = FeatureStore.open(_workspace(profile).feature_store(metadata["model"]))
+    store.require(metadata)
+    products = _load(catalogue).products.set_index("id")
+    names, matrix = store.load()
+    gallery = Gallery(matrix, [int(Path(name).stem) for name in names], measure)
+    vector = embeddings.embed_image(query, network, preprocessing=preprocessing)
+    matches = gallery.search(vector[None], k)
+    for product, distance in zip(matches.ids[0], matches.distances[0], strict=True):
+        row = products.loc[product]
+        typer.echo(f"{product:>6}  {distance:9.4f}  {row['articleType']:<20.20}  "
+                   f"{row['productDisplayName']}")  # fmt: skip
+
+
+@app.command()
+def evaluate(
+    profile: Profile = "full",
+    protocol: Annotated[str, typer.Option(help="held_out or thesis.")] = "held_out",
+    label: Annotated[str, typer.Option(help="What makes a product relevant.")] = "articleType",
+) -> None:
+    """Print the table of all models from the profile's records.
+
+    Example: fashion-rir evaluate --profile full --label baseColour
+    """
+    from fashion_rir import report, results
+
+    workspace = _workspace(profile)
+    records = results.read_all(workspace.results, "retrieval")
+    table = results.retrieval_table(
+        records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
+    )
+    shown = table[["model", "measure", "weights", *report.HEADLINE_METRICS]]
+    typer.echo(f"{profile}: {protocol}, relevant by {label}")
+    typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
+
+
+def _workspace(profile: str = "demo"):
+    from fashion_rir.workspace import open_workspace
+
+    return open_workspace(profile)
+
+
+def _load(catalogue: str | None):
+    """The catalogue named on the command line, or by FASHION_RIR_ARCHIVE."""
+    from fashion_rir import catalog as catalogs
+
+    workspace = _workspace()
+    if catalogue is None or catalogue in ("demo", "real"):
+        return workspace.load_catalog(catalogue or "real")
+    return catalogs.load(Path(catalogue), cache_dir=workspace.data / "catalog")
+
+
+if __name__ == "__main__":
+    main()

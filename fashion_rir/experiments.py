@@ -1,0 +1,240 @@
+"""Run one experiment once: embed, search, score, and keep the record.
+
+An experiment whose record is there, made from the same inputs, is not run again; so a study
+that was broken off goes on where it stopped.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir import (
+    backbones,
+    embeddings,
+    evaluation,
+    intervals,
+    onnx_engine,
+    results,
+)
+from fashion_rir.catalog import Catalog
+from fashion_rir.errors import unknown_name
+from fashion_rir.feature_store import FeatureStore
+from fashion_rir.retrieval import MEASURES
+from fashion_rir.workspace import Workspace
+
+ENGINES = ("keras", "onnx")
+FLOORS = ("mean-colour-32-resize", "raw-pixels-16-resize")
+
+
+def baseline_models(resnet50_image_size: int) -> list[str]:
+    """The pretrained networks of notebook 02, resized and padded."""
+    networks = ("mobilenetv2-128", f"resnet50-{resnet50_image_size}")
+    return [f"{network}-{way}" for network in networks for way in ("resize", "pad")]
+
+
+def baseline_runs(resnet50_image_size: int) -> list[tuple[str, str]]:
+    """Model and measure of notebook 02's experiments: every network and measure, and floors."""
+    networks = [(m, measure) for m in baseline_models(resnet50_image_size) for measure in MEASURES]
+    return [*networks, *((floor, "cosine") for floor in (*FLOORS, "chance"))]
+
+
+def baseline_pairs(resnet50_image_size: int) -> list[tuple[str, str]]:
+    """The records that notebook 02 compares query by query: preprocessing, measures, networks."""
+    mobilenetv2, mobilenetv2_pad, resnet50, resnet50_pad = baseline_models(resnet50_image_size)
+    padding = [(mobilenetv2_pad, mobilenetv2), (resnet50_pad, resnet50)]
+    pairs = [(f"{pad}-{m}", f"{resize}-{m}") for m in MEASURES for pad, resize in padding]
+    for model in (mobilenetv2, resnet50_pad):
+        pairs += [(f"{model}-cosine", f"{model}-{other}") for other in MEASURES[1:]]
+    return [*pairs, (f"{resnet50_pad}-cosine", f"{mobilenetv2_pad}-cosine")]
+
+
+def comparison_name(first: str, second: str, protocol: str, label: str) -> str:
+    """The name of the record that compares two records."""
+    return f"{first}-minus-{second}-{protocol}-{label}"
+
+
+def embed(
+    workspace: Workspace,
+    catalog: Catalog,
+    embedder: embeddings.Embedder,
+    *,
+    preprocessing: str,
+    engine: str = "keras",
+) -> tuple[np.ndarray, dict[str, str]]:
+    """The catalogue's embeddings by a model: taken from its feature store, or made.
+
+    Args:
+        workspace: says where the store lies.
+        catalog: the products.
+        embedder: a backbone or a floor.
+        preprocessing: `resize` or `pad`.
+        engine: `keras`, or `onnx` for a backbone's faster twin.
+
+    Returns:
+        float32 of shape (n_products, embedding_dim), in the catalogue's order, and the store's
+        metadata.
+
+    Raises:
+        ParameterError: unknown engine.
+        StoreError: the store belongs to another model, or cannot be written.
+    """
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+    metadata = embedder.metadata(preprocessing)
+    names = catalog.products["image_name"]
+    path = workspace.feature_store(metadata["model"])
+    if not _is_complete(path, metadata, names):
+        if engine == "onnx" and isinstance(embedder, backbones.Backbone):
+            export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
+            embedder = onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
+        embeddings.embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path)
+    store = FeatureStore.open(path)
+    return store.load(names)[1], store.metadata
+
+
+def retrieval(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: tuple[np.ndarray, Mapping[str, object]],
+    is_query: np.ndarray,
+    *,
+    measure: str,
+    seed: int,
+    protocols: tuple[str, ...] = ("thesis", "held_out"),
+) -> dict:
+    """Score a model's retrieval, or take the record of the same run.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: embeddings (n_products, embedding_dim) and metadata, from `embed`.
+        is_query: bool, shape (n_products,): the test products.
+        measure: one of `retrieval.MEASURES`.
+        seed: of the split and the bootstrap.
+        protocols: some of `evaluation.PROTOCOLS`.
+
+    Returns:
+        The record, also written to the profile's results. The scores of the single queries lie
+        beside the features (`read_scores`).
+    """
+    vectors, metadata = model
+    inputs = {
+        "profile": workspace.profile,
+        "data_hash": catalog.data_hash,
+        "n_products": len(catalog),
+        "n_queries": int(is_query.sum()),
+        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
+        "measure": measure,
+        "protocols": list(protocols),
+        "seed": seed,
+    }
+    name = f"{metadata['model']}-{measure}"
+    scores_path = workspace.scores / f"{name}.parquet"
+    if (workspace.results / f"{name}.json").exists() and scores_path.exists():
+        record = results.read(workspace.results, name)
+        if record["inputs_hash"] == results.hash_inputs(inputs):
+            return record
+    start = time.perf_counter()
+    found = evaluation.evaluate(
+        vectors, catalog.products, is_query, measure=measure, protocols=protocols
+    )
+    summaries = {protocol: results.summarise(e, seed=seed) for protocol, e in found.items()}
+    seconds = time.perf_counter() - start
+    _write_scores(found, scores_path)
+    record = results.make_record("retrieval", name, inputs, protocols=summaries,
+                                 timings={"evaluation_seconds": round(seconds, 1)})  # fmt: skip
+    results.write(record, workspace.results)
+    return record
+
+
+def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -> pd.DataFrame:
+    """The single queries' scores of an experiment.
+
+    Args:
+        workspace: of the profile.
+        name: the record's name, `<model>-<measure>`.
+        protocol: one of `evaluation.PROTOCOLS`.
+        label: what makes a product relevant.
+
+    Returns:
+        Index: product id of the query; columns: `evaluation.METRICS` and `label`.
+    """
+    scores = pd.read_parquet(workspace.scores / f"{name}.parquet")
+    chosen = scores[(scores["protocol"] == protocol) & (scores["relevant_by"] == label)]
+    return chosen.set_index("id").drop(columns=["protocol", "relevant_by"])
+
+
+def comparison(
+    workspace: Workspace,
+    first: str,
+    second: str,
+    *,
+    protocol: str = "held_out",
+    label: str = "articleType",
+    seed: int,
+) -> dict:
+    """The paired difference of two experiments, as a record.
+
+    Args:
+        workspace: of the profile.
+        first: a record's name.
+        second: the record that is subtracted.
+        protocol: one of `evaluation.PROTOCOLS`.
+        label: what makes a product relevant.
+        seed: of the bootstrap.
+
+    Returns:
+        A record of kind `comparison`: by metric the mean of first - second over the same
+        queries, with its interval.
+    """
+    tables = [read_scores(workspace, n, protocol=protocol, label=label) for n in (first, second)]
+    tables[1] = tables[1].loc[tables[0].index]
+    differences = {
+        metric: results.estimate_dict(
+            intervals.paired_difference(
+                tables[0][metric].to_numpy(), tables[1][metric].to_numpy(), seed=seed
+            )
+        )
+        for metric in evaluation.METRICS
+    }
+    parents = {name: results.read(workspace.results, name) for name in (first, second)}
+    inputs = {
+        "profile": workspace.profile,
+        "data_hash": parents[first]["inputs"]["data_hash"],
+        "first": first,
+        "second": second,
+        "parents": {name: parent["inputs_hash"] for name, parent in parents.items()},
+        "protocol": protocol,
+        "label": label,
+        "seed": seed,
+    }
+    name = comparison_name(first, second, protocol, label)
+    record = results.make_record(
+        "comparison", name, inputs, differences=differences, n_queries=len(tables[0])
+    )
+    results.write(record, workspace.results)
+    return record
+
+
+def _is_complete(path: Path, metadata: Mapping[str, object], names: pd.Series) -> bool:
+    if not path.exists():
+        return False
+    store = FeatureStore.open(path)
+    store.require(metadata)
+    return set(names) <= set(store.image_names())
+
+
+def _write_scores(found: Mapping[str, evaluation.Evaluation], path: Path) -> None:
+    tables = [
+        scores.reset_index().assign(protocol=protocol, relevant_by=label)
+        for protocol, result in found.items()
+        for label, scores in result.scores.items()
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    pd.concat(tables, ignore_index=True).to_parquet(partial)
+    partial.replace(path)

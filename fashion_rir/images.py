@@ -1,0 +1,116 @@
+"""Pictures in, uint8 RGB arrays out: the one place that decodes and resizes.
+
+Query and gallery both go through `decode` and `fit`, so a query can never be prepared
+differently from the catalogue it is compared with.
+"""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from fashion_rir.errors import ImageError, ParameterError, unknown_name
+
+MAX_PIXELS = 50_000_000  # a 2400x1600 catalogue photo has 3.8 million
+PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
+
+
+def decode(data: bytes | Path, name: str | None = None) -> Image.Image:
+    """Read one picture as RGB.
+
+    The first frame is taken, the EXIF rotation is applied, transparency is laid on white,
+    and any mode that Pillow reads (grey, palette, CMYK, 16 bit) becomes RGB.
+
+    Args:
+        data: the file's bytes, or its path.
+        name: what to call it in an error message.
+
+    Returns:
+        An RGB image of the picture's own size.
+
+    Raises:
+        ImageError: the file is missing, empty, no picture, damaged, or larger than `MAX_PIXELS`.
+    """
+    if isinstance(data, Path):
+        name = name or str(data)
+        try:
+            data = data.read_bytes()
+        except OSError as error:
+            raise ImageError(f"Cannot read the image {name}: {error.strerror}.") from error
+    name = name or "the image"
+    if not data:
+        raise ImageError(f"{name} is empty (0 bytes); replace it by a JPEG or PNG picture.")
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ImageError(
+                    f"{name} has {image.width} x {image.height} pixels; the limit is "
+                    f"{MAX_PIXELS:,}. Scale it down first."
+                )
+            image.load()
+            return _to_rgb(ImageOps.exif_transpose(image))
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name} is too large to open safely; scale it down first.") from error
+    except Exception as error:  # Pillow raises many types for damaged files
+        raise ImageError(
+            f"{name} cannot be read as a picture; give a whole JPEG, PNG or other "
+            f"picture file ({type(error).__name__})."
+        ) from error
+
+
+def resize(image: Image.Image, size: int) -> Image.Image:
+    """Stretch to a square of `size` pixels, bilinear; the aspect ratio is lost."""
+    return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def pad(image: Image.Image, size: int) -> Image.Image:
+    """Fit into a square of `size` pixels with black borders; the aspect ratio is kept."""
+    longest = max(image.size)
+    # At least one pixel: the short side of a very thin picture would round to none.
+    width, height = (max(1, round(side / longest * size)) for side in image.size)
+    square = Image.new("RGB", (size, size), PAD_COLOUR)
+    fitted = image.resize((width, height), Image.Resampling.BILINEAR)
+    square.paste(fitted, (round((size - width) / 2), round((size - height) / 2)))
+    return square
+
+
+PREPROCESSING: dict[str, Callable[[Image.Image, int], Image.Image]] = {
+    "resize": resize,
+    "pad": pad,
+}
+
+
+def fit(image: Image.Image, size: int, preprocessing: str) -> np.ndarray:
+    """Bring a picture to the network's square input.
+
+    Args:
+        image: an RGB picture from `decode`.
+        size: side of the square in pixels, at least 1.
+        preprocessing: `resize` or `pad`.
+
+    Returns:
+        uint8, shape (size, size, 3), values 0 to 255, RGB.
+
+    Raises:
+        ParameterError: unknown preprocessing, or a size below 1.
+    """
+    if preprocessing not in PREPROCESSING:
+        raise unknown_name("preprocessing", preprocessing, PREPROCESSING)
+    if size < 1:
+        raise ParameterError(f"The image size must be at least 1 pixel, not {size}.")
+    return np.asarray(PREPROCESSING[preprocessing](image, size), dtype=np.uint8)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 and 32 bit grey: convert() would clip, not scale
+        grey = np.asarray(image, dtype=np.int64)
+        return Image.fromarray((grey.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")

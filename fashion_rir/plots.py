@@ -1,0 +1,186 @@
+"""Every figure of the study; each function returns `(figure, axes)`.
+
+Colours are from seaborn's colour-blind palette; hits and misses differ by a sign too.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+PALETTE = sns.color_palette("colorblind")
+BLUE, ORANGE, GREEN = PALETTE[0], PALETTE[1], PALETTE[2]
+GREY = "0.55"
+WIDTH = 9.0  # inches: a notebook's width
+
+
+def bar_counts(counts: pd.Series, *, title: str, most: int | None = None) -> tuple[Figure, Axes]:
+    """Products by class as horizontal bars, each with its count.
+
+    Args:
+        counts: products by class; the index' name labels the axis.
+        title: of the figure.
+        most: show only this many bars; the rest is summed up in the title.
+    """
+    shown = counts if most is None else counts.head(most)
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.27 * len(shown)), layout="constrained")
+    bars = axes.barh(shown.index.astype(str), shown.to_numpy(), color=BLUE)
+    axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    left = len(counts) - len(shown)
+    rest = f" ({left} more hold {counts.iloc[len(shown) :].sum():,})" if left else ""
+    axes.set(title=title + rest, xlabel="number of products", ylabel=counts.index.name)
+    sns.despine(figure)
+    return figure, axes
+
+
+def heatmap_counts(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """Products by two attributes, coloured on a logarithmic scale, each cell with its count."""
+    height = 1.4 + 0.42 * len(table)
+    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    sns.heatmap(np.log10(table + 1), annot=table, fmt=",d", cmap="Blues", cbar=False,
+                linewidths=0.5, ax=axes)  # fmt: skip
+    axes.set(title=title, xlabel=table.columns.name or "", ylabel=table.index.name or "")
+    axes.tick_params(axis="x", rotation=30)
+    axes.tick_params(axis="y", rotation=0)
+    return figure, axes
+
+
+def long_tail(counts: pd.Series, *, title: str) -> tuple[Figure, Axes]:
+    """Products a class over the classes' ranks, on logarithmic scales."""
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6), layout="constrained")
+    ranks = np.arange(1, len(counts) + 1)
+    axes.loglog(ranks, counts.to_numpy(), marker=".", color=BLUE)
+    axes.axhline(10, color=GREY, linestyle="--", linewidth=1)
+    axes.annotate("10 products", (1, 10), textcoords="offset points", xytext=(2, 4), color="0.3")
+    axes.set(
+        title=title,
+        xlabel=f"rank of the {counts.index.name} (1 is the most frequent)",
+        ylabel="number of products",
+    )
+    sns.despine(figure)
+    return figure, axes
+
+
+def metric_intervals(
+    table: pd.DataFrame, metric: str, *, title: str, floors: Sequence[str] = ()
+) -> tuple[Figure, Axes]:
+    """One point with its 95 % interval for each model and measure.
+
+    Args:
+        table: from `results.retrieval_table`.
+        metric: a metric's column in it.
+        title: of the figure.
+        floors: models that are floors; drawn in grey.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(table)), layout="constrained")
+    names = table["model"] + " · " + table["measure"]
+    for row in range(len(names)):
+        value, low, high = table.loc[row, [metric, f"{metric} low", f"{metric} high"]]
+        is_floor = any(table.loc[row, "model"].startswith(floor) for floor in floors)
+        axes.errorbar(
+            value, row, xerr=[[max(0, value - low)], [max(0, high - value)]],
+            fmt="s" if is_floor else "o", color=GREY if is_floor else BLUE, capsize=3,
+        )  # fmt: skip
+        axes.annotate(f"{value:.3f}", (high, row), textcoords="offset points", xytext=(6, -3),
+                      fontsize=9)  # fmt: skip
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)")
+    axes.set_xlim(0, min(1.12, table[f"{metric} high"].max() * 1.15 + 0.02))
+    axes.grid(axis="x", alpha=0.3)
+    sns.despine(figure)
+    return figure, axes
+
+
+def differences(table: pd.DataFrame, *, title: str, xlabel: str) -> tuple[Figure, Axes]:
+    """Paired differences with intervals; what holds zero is inside the noise.
+
+    Args:
+        table: columns `comparison`, `value`, `low`, `high`.
+        title: of the figure.
+        xlabel: what the difference is of.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.4 * len(table)), layout="constrained")
+    for row, (value, low, high) in enumerate(
+        table[["value", "low", "high"]].itertuples(index=False)
+    ):
+        is_noise = low <= 0 <= high
+        axes.errorbar(
+            value, row, xerr=[[value - low], [high - value]], capsize=3,
+            fmt="s" if is_noise else "o", color=GREY if is_noise else BLUE,
+        )  # fmt: skip
+        axes.annotate(f"{value:+.3f}", (value, row), textcoords="offset points", xytext=(0, 8),
+                      ha="center", fontsize=9)  # fmt: skip
+    axes.axvline(0, color="black", linewidth=1)
+    axes.set_yticks(range(len(table)), table["comparison"])
+    axes.set_ylim(len(table) - 0.5, -0.7)
+    axes.set(title=title, xlabel=xlabel)
+    axes.grid(axis="x", alpha=0.3)
+    sns.despine(figure)
+    return figure, axes
+
+
+def retrieval_grid(
+    query: Image.Image,
+    matches: Sequence[Image.Image],
+    captions: Sequence[str],
+    is_relevant: Sequence[bool],
+    *,
+    title: str,
+) -> tuple[Figure, np.ndarray]:
+    """A query and its matches; hits have a tick and a blue frame, misses a cross and an orange.
+
+    Args:
+        query: the picture asked with.
+        matches: the pictures found, closest first.
+        captions: one line a match, such as its type and distance.
+        is_relevant: whether each match is of the query's class.
+        title: of the figure.
+    """
+    n_columns = 6
+    n_rows = -(-(len(matches) + 1) // n_columns)
+    figure, axes = plt.subplots(n_rows, n_columns, figsize=(WIDTH, 2.1 * n_rows + 0.4),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for ax in axes.flat:
+        ax.axis("off")
+    _thumbnail(axes.flat[0], query, "query", "black")
+    for ax, match, caption, hit in zip(axes.flat[1:], matches, captions, is_relevant, strict=False):
+        sign = "✓" if hit else "✗"
+        _thumbnail(ax, match, f"{sign} {caption}", BLUE if hit else ORANGE)
+    figure.suptitle(title)
+    return figure, axes
+
+
+def photos(
+    pictures: Sequence[Image.Image], captions: Sequence[str], *, title: str
+) -> tuple[Figure, np.ndarray]:
+    """A row of pictures with captions."""
+    figure, axes = plt.subplots(1, len(pictures), figsize=(WIDTH, 2.5), layout="constrained",
+                                squeeze=False)  # fmt: skip
+    for ax, picture, caption in zip(axes.flat, pictures, captions, strict=True):
+        _thumbnail(ax, picture, caption, "0.8")
+    figure.suptitle(title)
+    return figure, axes
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Keep a figure as `<folder>/<name>.png`, without the time of its making."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}.png", dpi=110, metadata={"Software": None})
+
+
+def _thumbnail(axes: Axes, picture: Image.Image, caption: str, colour: object) -> None:
+    axes.imshow(picture)
+    axes.axis("on")
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(caption, fontsize=8)
+    for spine in axes.spines.values():
+        spine.set(color=colour, linewidth=2.5)

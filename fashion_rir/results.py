@@ -1,0 +1,284 @@
+"""Result records: every number of the study, written by the run that measured it.
+
+A record is one JSON file: what was measured on what (model, weights and their hash, profile,
+catalogue, split, seed), the metrics with their intervals, and what made it (versions, commit).
+Timings stand apart under `timings`; all else is the same for the same inputs. Tables and
+figures are made from records only.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from fashion_rir import evaluation, intervals
+from fashion_rir.errors import RecordError
+
+SCHEMA_VERSION = 1
+# The thesis' pretrained models by backbone, preprocessing and measure.
+THESIS_MODELS = {
+    ("mobilenetv2", "resize", "euclidean"): "a",
+    ("mobilenetv2", "resize", "cosine"): "b",
+    ("mobilenetv2", "resize", "manhattan"): "c",
+    ("resnet50", "resize", "manhattan"): "e",
+    ("resnet50", "pad", "manhattan"): "f",
+}
+DIGITS = 6  # of a stored metric: beyond it, machines differ
+PACKAGES = (
+    "fashion-rir",
+    "keras",
+    "numpy",
+    "pandas",
+    "pillow",
+    "scikit-learn",
+    "tensorflow",
+)
+
+
+def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: object) -> dict:
+    """A record around its content.
+
+    Args:
+        kind: what sort of record, such as `retrieval`.
+        name: its file's name, without ending.
+        inputs: all that the numbers depend on; must hold `profile` and `data_hash`.
+        content: the numbers.
+
+    Returns:
+        The record, ready for `write`.
+    """
+    return {
+        "schema": SCHEMA_VERSION,
+        "kind": kind,
+        "name": name,
+        "inputs": dict(inputs),
+        "inputs_hash": hash_inputs(inputs),
+        **content,
+        "made_by": {"commit": _commit(), "versions": _versions()},
+    }
+
+
+def hash_inputs(inputs: Mapping[str, object]) -> str:
+    """SHA-256 of a record's inputs: equal exactly when the inputs are."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+
+
+def write(record: Mapping[str, object], folder: Path) -> Path:
+    """Write a record whole or not at all.
+
+    Args:
+        record: from `make_record`.
+        folder: a profile's results.
+
+    Returns:
+        The file.
+
+    Raises:
+        RecordError: the place cannot be written; an earlier record stays as it was.
+    """
+    path = folder / f"{record['name']}.json"
+    partial = folder / f".{record['name']}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        partial.replace(path)
+    except OSError as error:
+        raise RecordError(f"Cannot write the record {path} ({error.strerror}).") from error
+    return path
+
+
+def read(folder: Path, name: str) -> dict:
+    """One record.
+
+    Raises:
+        RecordError: missing, damaged, or of another schema version.
+    """
+    path = folder / f"{name}.json"
+    if not path.exists():
+        raise RecordError(f"There is no record {path}; run the notebook that makes it.")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        version = record["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RecordError(
+            f"{path} is no result record ({type(error).__name__}); delete it and run its "
+            "notebook again."
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; run its "
+            "notebook again."
+        )
+    return record
+
+
+def read_named(folder: Path, names: Iterable[str]) -> list[dict]:
+    """Some records, in this order, checked to be about the same data.
+
+    Raises:
+        RecordError: one is missing, or two are of different profiles or catalogues.
+    """
+    records = [read(folder, name) for name in names]
+    _require_same_data(records)
+    return records
+
+
+def read_all(folder: Path, kind: str) -> list[dict]:
+    """All records of a kind, by name, checked to be about the same data.
+
+    Raises:
+        RecordError: none there, or two of different profiles or catalogues.
+    """
+    names = sorted(file.stem for file in folder.glob("*.json"))
+    records = [record for record in (read(folder, n) for n in names) if record["kind"] == kind]
+    if not records:
+        raise RecordError(f"There is no {kind} record in {folder}; run the notebooks first.")
+    _require_same_data(records)
+    return records
+
+
+def summarise(result: evaluation.Evaluation, *, seed: int) -> dict:
+    """The numbers of an evaluation under one protocol, with intervals.
+
+    Args:
+        result: from `evaluation.evaluate`.
+        seed: of the bootstrap.
+
+    Returns:
+        By label: `micro` and `macro` (metric to value, low, high), `n_queries`, `n_excluded`,
+        `n_classes`.
+    """
+    summary = {}
+    for label, scores in result.scores.items():
+        values = scores[list(evaluation.METRICS)].to_numpy()
+        classes = scores["label"].to_numpy()
+        summary[label] = {
+            "micro": _named(intervals.bootstrap_mean(values, seed=seed)),
+            "macro": _named(intervals.bootstrap_mean(values, seed=seed, classes=classes)),
+            "n_queries": len(scores),
+            "n_excluded": result.n_excluded[label],
+            "n_classes": int(scores["label"].nunique()),
+        }
+    return {"labels": summary, "n_gallery": result.n_gallery}
+
+
+def retrieval_table(
+    records: Iterable[Mapping], *, protocol: str, label: str, metrics: Iterable[str],
+    average: str = "micro",
+) -> pd.DataFrame:  # fmt: skip
+    """One row a model and measure, one column a metric.
+
+    Args:
+        records: of kind `retrieval`.
+        protocol: one of `evaluation.PROTOCOLS`.
+        label: what makes a product relevant, such as `articleType`.
+        metrics: some of `evaluation.METRICS`.
+        average: `micro` or `macro`.
+
+    Returns:
+        Columns `model`, `measure`, `thesis` (its letter there), `weights`, and for each metric
+        its value, `<metric> low` and `<metric> high`; the best by the first metric comes first.
+
+    Raises:
+        RecordError: a record lacks the protocol or the label.
+    """
+    metrics = list(metrics)
+    rows = []
+    for record in records:
+        try:
+            means = record["protocols"][protocol]["labels"][label][average]
+        except KeyError as error:
+            raise RecordError(
+                f"The record {record['name']} has nothing on {error} (protocol {protocol}, label "
+                f"{label}); run its notebook again."
+            ) from error
+        model, measure = record["inputs"]["model"], record["inputs"]["measure"]
+        letter = THESIS_MODELS.get((model["backbone"], model["preprocessing"], measure), "")
+        row = {"model": model["model"], "measure": measure, "thesis": letter,
+               "weights": model["weights"]}  # fmt: skip
+        for metric in metrics:
+            estimate = means[metric]
+            row |= {metric: estimate["value"], f"{metric} low": estimate["low"],
+                    f"{metric} high": estimate["high"]}  # fmt: skip
+        rows.append(row)
+    table = pd.DataFrame(rows).sort_values(
+        [metrics[0], "model", "measure"], ascending=[False, True, True]
+    )
+    return table.reset_index(drop=True)
+
+
+def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
+    """One row a paired comparison.
+
+    Args:
+        records: of kind `comparison`.
+        metric: one of `evaluation.METRICS`.
+
+    Returns:
+        Columns `comparison`, `value`, `low`, `high`, `outside the noise` (the interval does not
+        hold 0).
+    """
+    rows = []
+    for record in records:
+        name = f"{record['inputs']['first']} − {record['inputs']['second']}"
+        found = record["differences"][metric]
+        is_clear = not found["low"] <= 0 <= found["high"]
+        rows.append({"comparison": name, **found, "outside the noise": is_clear})
+    return pd.DataFrame(rows)[["comparison", "value", "low", "high", "outside the noise"]]
+
+
+def rounded(value: float) -> float:
+    """A metric as it is stored."""
+    return round(float(value), DIGITS)
+
+
+def estimate_dict(estimate: intervals.Estimate) -> dict[str, float]:
+    """An estimate as it is stored: `value`, `low`, `high`."""
+    return {key: rounded(getattr(estimate, key)) for key in ("value", "low", "high")}
+
+
+def _require_same_data(records: list[dict]) -> None:
+    for key in ("profile", "data_hash"):
+        values = {record["inputs"][key]: record["name"] for record in records}
+        if len(values) > 1:
+            (one, first), (other, second) = list(values.items())[:2]
+            raise RecordError(
+                f"The records {first} and {second} differ in {key} ({str(one)[:12]}, "
+                f"{str(other)[:12]}) and cannot stand in one table; run the older one again."
+            )
+
+
+def _named(estimates: list[intervals.Estimate]) -> dict[str, dict[str, float]]:
+    return {
+        metric: estimate_dict(estimate)
+        for metric, estimate in zip(evaluation.METRICS, estimates, strict=True)
+    }
+
+
+def _versions() -> dict[str, str]:
+    installed = {}
+    for package in PACKAGES:
+        try:
+            installed[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            installed[package] = "not installed"
+    return installed
+
+
+def _commit() -> str | None:
+    """The project's commit, or None where there is no git."""
+    here = Path(__file__).parent
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True,
+            timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

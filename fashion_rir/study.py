@@ -1,0 +1,98 @@
+"""Run the notebooks of a profile in order, and make the report."""
+
+import os
+import time
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from fashion_rir import report
+from fashion_rir.errors import FashionRirError, unknown_name
+from fashion_rir.workspace import Workspace, profile_parameters
+
+
+def notebooks(workspace: Workspace) -> list[Path]:
+    """The study's notebooks, in order."""
+    return sorted((workspace.root / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+
+
+def choose(
+    workspace: Workspace, *, first: str | None = None, only: str | None = None
+) -> list[Path]:
+    """Some of the notebooks.
+
+    Args:
+        workspace: of the project.
+        first: number (or name) of the notebook to begin with.
+        only: number (or name) of the single notebook to run.
+
+    Raises:
+        ParameterError: no such notebook.
+    """
+    every = notebooks(workspace)
+    if only is not None:
+        return [every[_position(every, only)]]
+    return every if first is None else every[_position(every, first) :]
+
+
+def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] = print) -> Path:
+    """Run notebooks by papermill with the profile's parameters, then write the report.
+
+    Args:
+        workspace: of the profile.
+        chosen: from `choose`.
+        say: takes one progress line a notebook.
+
+    Returns:
+        The report's index page.
+
+    Raises:
+        FashionRirError: a notebook failed; names it, the cell and the error. What ran before is
+            kept, and `--from` goes on there.
+    """
+    executed = report.folder(workspace) / "notebooks"
+    executed.mkdir(parents=True, exist_ok=True)
+    for position, notebook in enumerate(chosen, start=1):
+        start = time.perf_counter()
+        say(f"[{position}/{len(chosen)}] {notebook.stem} ...")
+        _execute(workspace, notebook, executed / notebook.name)
+        say(f"[{position}/{len(chosen)}] {notebook.stem} done in "
+            f"{time.perf_counter() - start:.0f} s")  # fmt: skip
+    return report.write(workspace)
+
+
+def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    try:
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters=profile_parameters(workspace, notebook.stem),
+            cwd=str(notebook.parent),
+            progress_bar=False,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise FashionRirError(
+            f"{notebook.name} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} "
+            f"Mend it and go on with --from {notebook.stem[:2]}; the output is in {output}."
+        ) from error
+    except DeadKernelError as error:
+        raise FashionRirError(
+            f"The kernel of {notebook.name} died (out of memory?); close other programs, or take "
+            f"a smaller profile, and go on with --from {notebook.stem[:2]}."
+        ) from error
+
+
+def _position(every: list[Path], name: str) -> int:
+    for position, notebook in enumerate(every):
+        if name in (notebook.stem, notebook.stem[:2], notebook.name):
+            return position
+    raise unknown_name("notebook", name, [notebook.stem for notebook in every])
+
+
+def open_report(index: Path) -> None:
+    """Show the report in the reader's browser."""
+    webbrowser.open(index.resolve().as_uri())

@@ -1,0 +1,150 @@
+"""Where things lie: the project's folders, a profile's parameters, and its catalogue."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from fashion_rir import catalog, demo
+from fashion_rir.errors import (
+    CatalogError,
+    FashionRirError,
+    ParameterError,
+    unknown_name,
+)
+from fashion_rir.sources import WHERE_TO_GET_IT
+
+ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
+HOME_VARIABLE = "FASHION_RIR_HOME"
+CATALOGUES = ("demo", "real")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The project's folders for one profile.
+
+    Attributes:
+        root: the folder that holds `notebooks/`, `profiles/`, `data/` and `reports/`.
+        profile: `demo`, `sample`, `full`, or another file in `profiles/`.
+    """
+
+    root: Path
+    profile: str
+
+    @property
+    def data(self) -> Path:
+        """What is read and built: photos, features, models. Never committed."""
+        return self.root / "data"
+
+    @property
+    def results(self) -> Path:
+        """The profile's result records."""
+        return self.root / "reports" / self.profile / "results"
+
+    @property
+    def figures(self) -> Path:
+        """The profile's figures."""
+        return self.root / "reports" / self.profile / "figures"
+
+    @property
+    def scores(self) -> Path:
+        """Per-query scores, for paired comparisons."""
+        return self.data / "scores" / self.profile
+
+    def feature_store(self, model: str) -> Path:
+        """The feature store's file of a model such as `mobilenetv2-128-resize`."""
+        return self.data / "features" / self.profile / f"{model}.sqlite"
+
+    def onnx_model(self, name: str) -> Path:
+        """Where the ONNX export of a model lies."""
+        return self.data / "models" / "onnx" / f"{name}.onnx"
+
+    def load_catalog(
+        self, catalogue: str, *, sample_size: int | None = None, seed: int = 0
+    ) -> catalog.Catalog:
+        """The demo catalogue, or the real one; never the one for the other.
+
+        Args:
+            catalogue: `demo` (drawn on first use) or `real` (named by FASHION_RIR_ARCHIVE).
+            sample_size: draw a stratified sample of this many products; all if None.
+            seed: of the sample.
+
+        Raises:
+            ParameterError: another name, or a sample larger than the catalogue.
+            CatalogError: the real catalogue is not there or cannot be read.
+        """
+        if catalogue not in CATALOGUES:
+            raise unknown_name("catalogue", catalogue, CATALOGUES)
+        path = demo.generate(self.data / "raw" / "demo") if catalogue == "demo" else real_path()
+        products = catalog.load(path, cache_dir=self.data / "catalog")
+        if sample_size is None:
+            return products
+        return catalog.sample(products, sample_size, seed=seed)
+
+
+def open_workspace(profile: str, root: Path | None = None) -> Workspace:
+    """The workspace around the current folder.
+
+    Args:
+        profile: a file's name in `profiles/`.
+        root: the project's folder; looked for upwards from here if None, or named by
+            FASHION_RIR_HOME.
+
+    Raises:
+        FashionRirError: no project folder around here.
+        ParameterError: no such profile; names the nearest.
+    """
+    root = root or _find_root()
+    known = sorted(file.stem for file in (root / "profiles").glob("*.yaml"))
+    if profile not in known:
+        raise unknown_name("profile", profile, known)
+    return Workspace(root, profile)
+
+
+def real_path() -> Path:
+    """Where the real catalogue is, by FASHION_RIR_ARCHIVE.
+
+    Raises:
+        CatalogError: the variable is not set.
+    """
+    named = os.environ.get(ARCHIVE_VARIABLE)
+    if not named:
+        raise CatalogError(f"{ARCHIVE_VARIABLE} is not set; {WHERE_TO_GET_IT}.")
+    return Path(named)
+
+
+def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]:
+    """What papermill injects into a notebook.
+
+    Args:
+        workspace: of the profile.
+        notebook: its name without ending, such as `02-pretrained-baselines`.
+
+    Returns:
+        The values by parameter name.
+
+    Raises:
+        ParameterError: the profile's file is no valid YAML of the expected form.
+    """
+    path = workspace.root / "profiles" / f"{workspace.profile}.yaml"
+    try:
+        notebooks = yaml.safe_load(path.read_text(encoding="utf-8"))["notebooks"]
+        return {"profile": workspace.profile, **(notebooks.get(notebook) or {})}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise ParameterError(
+            f"{path.name} is no profile: it needs a mapping 'notebooks' from a notebook's name "
+            f"to its parameters ({type(error).__name__})."
+        ) from error
+
+
+def _find_root() -> Path:
+    named = os.environ.get(HOME_VARIABLE)
+    here = Path(named) if named else Path.cwd()
+    for folder in [here, *here.parents]:
+        if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    raise FashionRirError(
+        f"{here} is not inside the project (no folder with notebooks/ and profiles/ above it); "
+        f"go there, or name it in {HOME_VARIABLE}."
+    )

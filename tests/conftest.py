@@ -1,0 +1,29 @@
+"""Fixtures that several test files share; quiet TensorFlow and tqdm."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras is imported anywhere
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")  # a GPU rounds differently
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+from pathlib import Path
+
+import pytest
+from drawn_catalog import ARTICLE_TYPES, photo, product_row, write_styles
+
+
+@pytest.fixture
+def product_rows() -> list[list[str]]:
+    """Twelve rows of styles.csv, ids 1001 to 1012."""
+    return [product_row(1001 + i, article_type) for i, article_type in enumerate(ARTICLE_TYPES)]
+
+
+@pytest.fixture
+def catalog_folder(tmp_path: Path, product_rows: list[list[str]]) -> Path:
+    """Kaggle's layout: styles.csv beside images/<id>.jpg; twelve products, all in order."""
+    folder = tmp_path / "catalogue"
+    write_styles(folder, product_rows)
+    (folder / "images").mkdir()
+    for number, row in enumerate(product_rows):
+        (folder / "images" / f"{row[0]}.jpg").write_bytes(photo(number))
+    return folder

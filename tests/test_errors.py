@@ -1,0 +1,43 @@
+"""errors: one sentence that names the value and what to do."""
+
+import pytest
+
+from fashion_rir import errors
+
+
+def test_unknown_name_offers_the_nearest_known_one():
+    error = errors.unknown_name("backbone", "resnet5O", ["mobilenetv2", "resnet50", "vgg16"])
+    assert str(error) == (
+        "Unknown backbone 'resnet5O'; did you mean 'resnet50'? Known: mobilenetv2, resnet50, vgg16."
+    )
+
+
+def test_unknown_name_without_any_known_one_makes_no_offer():
+    assert "did you mean" not in str(errors.unknown_name("profile", "demo", []))
+
+
+def test_unknown_name_takes_names_that_are_no_text():
+    assert "Unknown measure 7" in str(errors.unknown_name("measure", 7, ["cosine"]))
+
+
+def test_unknown_name_reads_an_iterator_only_once():
+    assert "Known: cosine." in str(errors.unknown_name("measure", "cosin", iter(["cosine"])))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        errors.CatalogError,
+        errors.ImageError,
+        errors.WeightsError,
+        errors.StoreError,
+        errors.RecordError,
+        errors.ParameterError,
+    ],
+)
+def test_the_command_line_can_catch_every_error_as_one_type(kind):
+    assert issubclass(kind, errors.FashionRirError)
+
+
+def test_a_parameter_error_is_a_value_error_for_callers_who_do_not_know_it():
+    assert issubclass(errors.ParameterError, ValueError)
