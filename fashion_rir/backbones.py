@@ -10,6 +10,7 @@ file is), from Keras' own download, from a path, or are random (`none`).
 import hashlib
 import json
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,14 +171,14 @@ def _network(spec: BackboneSpec, image_size: int, variant: str | None = None) ->
         pooling="avg",
         input_shape=(image_size, image_size, 3),
     )
-    if spec.keras_name == "EfficientNetB0":
-        return keras.models.clone_model(network, call_function=_call_efficientnet_layer)
-    if variant is None:
-        return network
-    if variant != "v1.5" or spec.keras_name != "ResNet50":
+    if variant == "v1.5" and spec.keras_name == "ResNet50":
+        return keras.Model.from_config(_resnet50_v15_config(network.get_config()))
+    if variant is not None:
         raise WeightsError(f"weights.json names a variant {variant!r} of {spec.keras_name} that "
                            "this program cannot build; known: 'v1.5' of ResNet50.")  # fmt: skip
-    return keras.Model.from_config(_resnet50_v15_config(network.get_config()))
+    if spec.keras_name == "EfficientNetB0":
+        return keras.models.clone_model(network, call_function=_call_efficientnet_layer)
+    return network
 
 
 def _call_efficientnet_layer(layer: object, *args: object, **kwargs: object) -> object:
@@ -203,6 +204,7 @@ def _resnet50_v15_config(config: dict) -> dict:
     """
     layers = []
     for layer in config["layers"]:
+        layer.pop("build_config", None)  # the old shapes, too small for small pictures
         stage, _, part = layer["name"].partition("_block1_")
         if stage in ("conv3", "conv4", "conv5") and part == "1_conv":
             layer["config"]["strides"] = (1, 1)
@@ -343,7 +345,10 @@ def _keras_download(spec: BackboneSpec) -> dict:
 
 def _load_weights(network: object, path: Path, entry: dict) -> None:
     try:
-        network.load_weights(path)
+        with warnings.catch_warnings():
+            # Keras only warns of layers that it finds no weights for, and leaves them random.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            network.load_weights(path)
     except Exception as error:  # h5py and Keras raise several types
         raise WeightsError(
             f"{path} does not fit {network.name} (variant {entry.get('variant', 'Keras')}): it "

@@ -10,7 +10,7 @@ import io
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,14 @@ class Catalog:
         products: one row a product: the ten columns of `styles.csv`, and `image_name`,
             `image_sha256` (of the file's bytes), `width`, `height` (pixels), `mode` (Pillow's).
         source: reads a photo's bytes by its name.
+        listed: the ten columns of every well-formed row of `styles.csv`, with a photo or without.
         counts: what `load` found, repaired and left out.
         left_out: one row for each thing left out: `where`, `what`, `reason`.
     """
 
     products: pd.DataFrame
     source: sources.Source
+    listed: pd.DataFrame
     counts: dict[str, int] = field(default_factory=dict)
     left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -76,7 +78,7 @@ class Catalog:
     def subset(self, is_chosen: np.ndarray) -> "Catalog":
         """The chosen products only, in the same order."""
         products = self.products[is_chosen].reset_index(drop=True)
-        return Catalog(products, self.source, self.counts, self.left_out)
+        return replace(self, products=products)
 
 
 def load(path: Path, cache_dir: Path | None = None) -> Catalog:
@@ -141,7 +143,7 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
         **_describe(kept),
     }
     left_out = pd.DataFrame(faults, columns=["where", "what", "reason"])
-    return Catalog(kept, source, counts, left_out)
+    return Catalog(kept, source, products[list(COLUMNS)], counts, left_out)
 
 
 def sample(catalog: Catalog, n_products: int, *, seed: int) -> Catalog:

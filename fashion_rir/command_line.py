@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fashion_rir.errors import FashionRirError
+from fashion_rir.errors import FashionRirError, StoreError
+
+INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,9 +44,10 @@ def main() -> None:
     except FashionRirError as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        typer.secho("Interrupted; run the same command again to go on.", fg="yellow", err=True)
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            typer.secho("Interrupted; run the same command again to go on.", fg="yellow", err=True)
+        raise
 
 
 @app.command()
@@ -137,7 +140,7 @@ def search(
     preprocessing: Preprocessing = "resize",
     image_size: Size = None,
     measure: Measure = "cosine",
-    k: Annotated[int, typer.Option(help="How many products.")] = 10,
+    k: Annotated[int, typer.Option("-k", help="How many products.")] = 10,
     seed: Seed = 20,
     profile: Profile = "full",
 ) -> None:
@@ -154,9 +157,16 @@ def search(
     metadata = network.metadata(preprocessing)
     store = FeatureStore.open(_workspace(profile).feature_store(metadata["model"]))
     store.require(metadata)
-    products = _load(catalogue).products.set_index("id")
+    products = _load(catalogue).products.set_index("image_name")
     names, matrix = store.load()
-    gallery = Gallery(matrix, [int(Path(name).stem) for name in names], measure)
+    absent = [name for name in names if name not in products.index]
+    if absent:
+        raise StoreError(
+            f"{store.path} holds {len(absent)} photos that the catalogue lacks (first: "
+            f"{absent[0]}); name the catalogue that it was made from."
+        )
+    products = products.loc[names].set_index("id")
+    gallery = Gallery(matrix, products.index, measure)
     vector = embeddings.embed_image(query, network, preprocessing=preprocessing)
     matches = gallery.search(vector[None], k)
     for product, distance in zip(matches.ids[0], matches.distances[0], strict=True):

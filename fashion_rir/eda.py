@@ -40,6 +40,7 @@ def summarise(workspace: Workspace, catalog: Catalog, *, seed: int) -> dict:
         repairs=catalog.counts,
         first_rows=_rows(products[list(catalogs.COLUMNS)].head(N_FIRST_ROWS)),
         counts={column: _counts(products[column]) for column in COUNTED},
+        listed=_listed(catalog.listed),
         missing={column: int(products[column].isna().sum()) for column in catalogs.COLUMNS},
         crossed={f"{a} x {b}": _crossed(products, a, b) for a, b in CROSSED},
         sizes=_counts(sizes),
@@ -85,6 +86,17 @@ def long_tail(record: dict) -> pd.Series:
         },
         name="value",
     )
+
+
+def _listed(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """All rows of styles.csv, also those without a photo: classes and missing values."""
+    return {
+        column: {
+            "values": int(rows[column].nunique()),
+            "missing": int(rows[column].isna().sum()),
+        }
+        for column in catalogs.COLUMNS
+    }
 
 
 def _rows(table: pd.DataFrame) -> list[dict]:

@@ -1,7 +1,8 @@
 """Ask every query, rank the whole gallery, and score the ranking under a protocol.
 
 Protocols:
-    thesis: the query is in the gallery, so it finds itself first and hit rate@k is always 1.
+    thesis: the query is in the gallery, so it finds itself first and hit rate@k is 1 (but where
+        an identical photo with another label stands before it).
     held_out: the query itself is taken out, by its id.
     unseen: as held_out, and the gallery holds test products only.
 """

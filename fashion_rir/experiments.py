@@ -19,15 +19,33 @@ from fashion_rir import (
     intervals,
     onnx_engine,
     results,
+    transforms,
 )
 from fashion_rir.catalog import Catalog
-from fashion_rir.errors import unknown_name
+from fashion_rir.errors import RecordError, unknown_name
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.retrieval import MEASURES
 from fashion_rir.workspace import Workspace
 
 ENGINES = ("keras", "onnx")
 FLOORS = ("mean-colour-32-resize", "raw-pixels-16-resize")
+WHITENED_DIM = 256
+# What a transform makes of the embeddings, given those of the training products.
+TRANSFORMS = {
+    "l2": lambda vectors, train: transforms.l2_normalise(vectors),
+    "power": lambda vectors, train: transforms.power_normalise(vectors),
+    "whiten256": lambda vectors, train: transforms.fit_whitening(
+        train, min(WHITENED_DIM, len(train) - 1)
+    )(vectors),
+    "binary": lambda vectors, train: transforms.binarise(vectors, np.median(train, axis=0)),
+}
+# Notebook 03: the measures that say something new after each transform.
+TRANSFORM_RUNS = {
+    "l2": ("euclidean", "manhattan"),
+    "power": ("cosine", "manhattan"),
+    "whiten256": ("cosine", "euclidean"),
+    "binary": ("manhattan",),
+}
 
 
 def baseline_models(resnet50_image_size: int) -> list[str]:
@@ -50,6 +68,20 @@ def baseline_pairs(resnet50_image_size: int) -> list[tuple[str, str]]:
     for model in (mobilenetv2, resnet50_pad):
         pairs += [(f"{model}-cosine", f"{model}-{other}") for other in MEASURES[1:]]
     return [*pairs, (f"{resnet50_pad}-cosine", f"{mobilenetv2_pad}-cosine")]
+
+
+def similarity_pairs(*models: str) -> list[tuple[str, str]]:
+    """The records that notebook 03 compares: each measure and transform with the raw cosine."""
+    pairs = []
+    for model in models:
+        baseline = f"{model}-cosine"
+        pairs += [(f"{model}-{measure}", baseline) for measure in MEASURES if measure != "cosine"]
+        pairs += [
+            (f"{model}+{transform}-{measure}", baseline)
+            for transform, measures in TRANSFORM_RUNS.items()
+            for measure in measures
+        ]
+    return pairs
 
 
 def comparison_name(first: str, second: str, protocol: str, label: str) -> str:
@@ -80,11 +112,11 @@ def embed(
 
     Raises:
         ParameterError: unknown engine.
-        StoreError: the store belongs to another model, or cannot be written.
+        StoreError: the store belongs to another model or catalogue, or cannot be written.
     """
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
-    metadata = embedder.metadata(preprocessing)
+    metadata = embedder.metadata(preprocessing) | {"data_hash": catalog.data_hash}
     names = catalog.products["image_name"]
     path = workspace.feature_store(metadata["model"])
     if not _is_complete(path, metadata, names):
@@ -94,6 +126,30 @@ def embed(
         embeddings.embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path)
     store = FeatureStore.open(path)
     return store.load(names)[1], store.metadata
+
+
+def transformed(
+    model: tuple[np.ndarray, Mapping[str, object]], name: str, is_train: np.ndarray
+) -> tuple[np.ndarray, dict[str, object]]:
+    """A model's embeddings after one of `TRANSFORMS`, learned on training products only.
+
+    Args:
+        model: embeddings (n_products, embedding_dim) and metadata, from `embed`.
+        name: one of `TRANSFORMS`.
+        is_train: bool, shape (n_products,).
+
+    Returns:
+        The new embeddings, and the metadata with the transform in the model's name.
+
+    Raises:
+        ParameterError: unknown transform.
+    """
+    if name not in TRANSFORMS:
+        raise unknown_name("transform", name, TRANSFORMS)
+    vectors, metadata = model
+    vectors = np.ascontiguousarray(TRANSFORMS[name](vectors, vectors[is_train]), dtype=np.float32)
+    changes = {"model": f"{metadata['model']}+{name}", "embedding_dim": vectors.shape[1]}
+    return vectors, {**metadata, **changes, "transform": name}
 
 
 def retrieval(
@@ -162,9 +218,17 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
 
     Returns:
         Index: product id of the query; columns: `evaluation.METRICS` and `label`.
+
+    Raises:
+        RecordError: there are none.
     """
-    scores = pd.read_parquet(workspace.scores / f"{name}.parquet")
+    path = workspace.scores / f"{name}.parquet"
+    if not path.exists():
+        raise RecordError(f"There are no scores at {path}; run the notebook that makes them.")
+    scores = pd.read_parquet(path)
     chosen = scores[(scores["protocol"] == protocol) & (scores["relevant_by"] == label)]
+    if chosen.empty:
+        raise RecordError(f"{path} has no query for protocol {protocol} and label {label}.")
     return chosen.set_index("id").drop(columns=["protocol", "relevant_by"])
 
 
@@ -182,7 +246,8 @@ def comparison(
     Args:
         workspace: of the profile.
         first: a record's name.
-        second: the record that is subtracted.
+        second: the record that is subtracted; it may have been asked more queries than `first`,
+            only those of `first` count.
         protocol: one of `evaluation.PROTOCOLS`.
         label: what makes a product relevant.
         seed: of the bootstrap.
@@ -190,8 +255,16 @@ def comparison(
     Returns:
         A record of kind `comparison`: by metric the mean of first - second over the same
         queries, with its interval.
+
+    Raises:
+        RecordError: one is missing, or they are of different data or queries.
     """
     tables = [read_scores(workspace, n, protocol=protocol, label=label) for n in (first, second)]
+    if not set(tables[0].index) <= set(tables[1].index):
+        raise RecordError(
+            f"{first} and {second} were asked different queries and cannot be compared; run both "
+            "with the same split."
+        )
     tables[1] = tables[1].loc[tables[0].index]
     differences = {
         metric: results.estimate_dict(
@@ -201,7 +274,8 @@ def comparison(
         )
         for metric in evaluation.METRICS
     }
-    parents = {name: results.read(workspace.results, name) for name in (first, second)}
+    records = results.read_named(workspace.results, (first, second))
+    parents = dict(zip((first, second), records, strict=True))
     inputs = {
         "profile": workspace.profile,
         "data_hash": parents[first]["inputs"]["data_hash"],

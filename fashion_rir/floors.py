@@ -10,6 +10,8 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from fashion_rir.errors import CatalogError, ParameterError
+
 RAW_PIXEL_SIZE = 16  # side in pixels: 16 * 16 * 3 = 768 numbers
 
 
@@ -73,12 +75,17 @@ def name_accuracy(products: pd.DataFrame, is_test: np.ndarray, *, without_type: 
     """How often a Naive Bayes on the words of the product name finds the articleType.
 
     Args:
-        products: a catalogue's table (`productDisplayName`, `articleType`).
+        products: a catalogue's table (`productDisplayName`, `articleType`); a product without
+            an articleType does not count.
         is_test: bool, shape (n_products,): scored on these, trained on the others.
         without_type: take the words of the type's own name out of the product name first.
 
     Returns:
         Accuracy on the test products, in [0, 1].
+
+    Raises:
+        ParameterError: no product to train on, or none to test.
+        CatalogError: the names hold no word to learn from.
     """
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.naive_bayes import MultinomialNB
@@ -90,15 +97,26 @@ def name_accuracy(products: pd.DataFrame, is_test: np.ndarray, *, without_type: 
             [_without(name, kind) for name, kind in zip(names, types, strict=True)],
             index=products.index,
         )
+    test, train = types.notna() & is_test, types.notna() & ~is_test
+    if not test.any() or not train.any():
+        raise ParameterError(
+            f"The split holds {train.sum()} products to train on and {test.sum()} to test; both "
+            "are needed."
+        )
     words = CountVectorizer(binary=True)
-    model = MultinomialNB(alpha=0.1)
-    model.fit(words.fit_transform(names[~is_test]), types[~is_test])
-    return float(model.score(words.transform(names[is_test]), types[is_test]))
+    try:
+        counts = words.fit_transform(names[train])
+    except ValueError as error:  # an empty vocabulary
+        raise CatalogError(
+            "The column productDisplayName holds no word to learn from; fill it."
+        ) from error
+    model = MultinomialNB(alpha=0.1).fit(counts, types[train])
+    return float(model.score(words.transform(names[test]), types[test]))
 
 
 def _without(name: str, article_type: str) -> str:
     """`puma men grey t-shirt` without the words that begin like those of `Tshirts`."""
-    stems = {word.rstrip("s")[:5] for word in article_type.lower().split()}
+    stems = {word.rstrip("s")[:5] for word in str(article_type).lower().split()}
     words = name.replace("t-shirt", "tshirt").split()
     return " ".join(word for word in words if not any(word.startswith(stem) for stem in stems))
 

@@ -50,7 +50,7 @@ def bootstrap_mean(
         One estimate for each column.
 
     Raises:
-        ParameterError: no query.
+        ParameterError: no query, or not one class a query.
 
     Example:
         >>> bootstrap_mean(np.array([[1.0], [1.0]]), seed=0)[0]
@@ -61,6 +61,8 @@ def bootstrap_mean(
         raise ParameterError("There is no query to average over; every query was left out.")
     if classes is None:
         classes = np.zeros(len(values))
+    if len(classes) != len(values):
+        raise ParameterError(f"{len(values)} queries need as many classes, not {len(classes)}.")
     codes = np.unique(classes, return_inverse=True)[1]
     order = np.argsort(codes, kind="stable")
     values, codes = values[order], codes[order]

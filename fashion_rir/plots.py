@@ -3,7 +3,7 @@
 Colours are from seaborn's colour-blind palette; hits and misses differ by a sign too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -80,6 +80,7 @@ def metric_intervals(
         title: of the figure.
         floors: models that are floors; drawn in grey.
     """
+    table = table.reset_index(drop=True)
     figure, axes = plt.subplots(figsize=(WIDTH, 1.1 + 0.32 * len(table)), layout="constrained")
     names = table["model"] + " · " + table["measure"]
     for row in range(len(names)):
@@ -93,7 +94,8 @@ def metric_intervals(
                       fontsize=9)  # fmt: skip
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set(title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)")
+    axes.set(title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)",
+             ylabel="model · measure")  # fmt: skip
     axes.set_xlim(0, min(1.12, table[f"{metric} high"].max() * 1.15 + 0.02))
     axes.grid(axis="x", alpha=0.3)
     sns.despine(figure)
@@ -114,7 +116,7 @@ def differences(table: pd.DataFrame, *, title: str, xlabel: str) -> tuple[Figure
     ):
         is_noise = low <= 0 <= high
         axes.errorbar(
-            value, row, xerr=[[value - low], [high - value]], capsize=3,
+            value, row, xerr=[[max(0, value - low)], [max(0, high - value)]], capsize=3,
             fmt="s" if is_noise else "o", color=GREY if is_noise else BLUE,
         )  # fmt: skip
         axes.annotate(f"{value:+.3f}", (value, row), textcoords="offset points", xytext=(0, 8),
@@ -122,7 +124,7 @@ def differences(table: pd.DataFrame, *, title: str, xlabel: str) -> tuple[Figure
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks(range(len(table)), table["comparison"])
     axes.set_ylim(len(table) - 0.5, -0.7)
-    axes.set(title=title, xlabel=xlabel)
+    axes.set(title=title, xlabel=xlabel, ylabel="comparison")
     axes.grid(axis="x", alpha=0.3)
     sns.despine(figure)
     return figure, axes
@@ -152,7 +154,8 @@ def retrieval_grid(
     for ax in axes.flat:
         ax.axis("off")
     _thumbnail(axes.flat[0], query, "query", "black")
-    for ax, match, caption, hit in zip(axes.flat[1:], matches, captions, is_relevant, strict=False):
+    found = zip(matches, captions, is_relevant, strict=True)
+    for ax, (match, caption, hit) in zip(axes.flat[1:], found, strict=False):
         sign = "✓" if hit else "✗"
         _thumbnail(ax, match, f"{sign} {caption}", BLUE if hit else ORANGE)
     figure.suptitle(title)
@@ -168,6 +171,77 @@ def photos(
     for ax, picture, caption in zip(axes.flat, pictures, captions, strict=True):
         _thumbnail(ax, picture, caption, "0.8")
     figure.suptitle(title)
+    return figure, axes
+
+
+def threshold_curve(
+    curve: Mapping[str, Sequence[float]], thresholds: pd.DataFrame, *, title: str, unit: str
+) -> tuple[Figure, np.ndarray]:
+    """Precision and recall against the threshold, and the two error rates against each other.
+
+    Args:
+        curve: `thresholds`, `precision`, `recall`, `false_match_rate`.
+        thresholds: calibrated ones, with a column `threshold`; drawn as vertical lines.
+        title: of the figure.
+        unit: what the threshold is of, such as `cosine distance`.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
+    left.plot(curve["thresholds"], curve["precision"], color=BLUE, label="precision")
+    left.plot(curve["thresholds"], curve["recall"], color=ORANGE, linestyle="--", label="recall")
+    for value in thresholds["threshold"].dropna():
+        left.axvline(value, color=GREY, linewidth=0.8)
+    left.set(xlabel=f"threshold ({unit})", ylabel="share (0 to 1)", ylim=(0, 1.02))
+    left.legend()
+    miss_rate = 1 - np.asarray(curve["recall"])
+    right.loglog(np.maximum(curve["false_match_rate"], 1e-6), np.maximum(miss_rate, 1e-3),
+                 color=BLUE)  # fmt: skip
+    right.set(xlabel="false match rate (FMR)", ylabel="false non-match rate (FNMR)")
+    right.grid(alpha=0.3, which="both")
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure, np.array([left, right])
+
+
+def recall_against_speed(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """Recall@10 of each index over its queries a second, one line an index and measure.
+
+    Args:
+        table: columns `index`, `measure`, `recall@10`, `queries a second`.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
+    colours = dict(zip(("exact", "hnsw", "ivf", "annoy", "kd_tree"), PALETTE, strict=False))
+    markers = {"cosine": "o", "euclidean": "s", "manhattan": "^"}
+    for (index, measure), rows in table.dropna(subset="recall@10").groupby(["index", "measure"]):
+        rows = rows.sort_values("queries a second")
+        axes.plot(rows["queries a second"], rows["recall@10"], color=colours[index],
+                  marker=markers[measure], label=f"{index} · {measure}")  # fmt: skip
+    axes.set_xscale("log")
+    axes.set(title=title, xlabel="queries a second, one at a time (log scale)",
+             ylabel="recall@10 against exact search (0 to 1)")  # fmt: skip
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, ncols=2)
+    sns.despine(figure)
+    return figure, axes
+
+
+def class_precision(rows: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """Precision of each class at one and the same threshold, the best first.
+
+    Args:
+        rows: columns `articleType`, `precision`, `recall`.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.2 + 0.2 * len(rows)), layout="constrained")
+    places = np.arange(len(rows))
+    axes.scatter(rows["precision"], places, color=BLUE, marker="o", label="precision")
+    axes.scatter(rows["recall"], places, color=ORANGE, marker="x", label="recall")
+    axes.set_yticks(places, rows["articleType"], fontsize=8)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel="share (0 to 1)", ylabel="articleType", xlim=(-0.02, 1.02))
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend()
+    sns.despine(figure)
     return figure, axes
 
 

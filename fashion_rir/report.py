@@ -6,12 +6,19 @@ Everything is embedded: the pages read offline.
 import html
 from pathlib import Path
 
-from fashion_rir import results
+from fashion_rir import committed_notebooks, results
 from fashion_rir.errors import RecordError
 from fashion_rir.workspace import Workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
 
+# nbconvert's page without the scripts that it fetches from the network.
+_NOTEBOOK_PAGE = """{%- extends 'lab/index.html.j2' -%}
+{% block html_head_js %}{% endblock %}
+{% block jupyter_widgets %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -51,9 +58,10 @@ def write(workspace: Workspace) -> Path:
     """Write the pages of all notebooks that were executed, and the index.
 
     Returns:
-        The index page.
+        The index page; it says what is missing where there are no records yet.
     """
     place = folder(workspace)
+    place.mkdir(parents=True, exist_ok=True)
     pages = [_notebook_page(n) for n in sorted((place / "notebooks").glob("*.ipynb"))]
     links = "\n".join(
         f'<li><a href="notebooks/{page.name}">{html.escape(page.stem)}</a></li>' for page in pages
@@ -72,9 +80,10 @@ def _notebook_page(notebook: Path) -> Path:
     import nbformat
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(embed_images=True, mathjax_url="", require_js_url="")
-    content = nbformat.read(notebook, as_version=4)
-    body, _ = exporter.from_notebook_node(content)
+    exporter = HTMLExporter(embed_images=True)
+    exporter.raw_template = _NOTEBOOK_PAGE
+    content = committed_notebooks.clean(nbformat.read(notebook, as_version=4))
+    body, _ = exporter.from_notebook_node(content, {"metadata": {"name": notebook.stem}})
     page = notebook.with_suffix(".html")
     page.write_text(body, encoding="utf-8")
     return page
@@ -92,10 +101,10 @@ def _note(workspace: Workspace) -> str:
 def _headline(workspace: Workspace) -> str:
     try:
         records = results.read_all(workspace.results, "retrieval")
+        table = results.retrieval_table(
+            records, protocol="held_out", label="articleType", metrics=HEADLINE_METRICS
+        )
     except RecordError as error:
         return f"<p>Not there yet: {html.escape(str(error))}</p>"
-    table = results.retrieval_table(
-        records, protocol="held_out", label="articleType", metrics=HEADLINE_METRICS
-    )
     shown = table[["model", "measure", "weights", *HEADLINE_METRICS]]
     return shown.to_html(index=False, border=0, float_format="{:.3f}".format)

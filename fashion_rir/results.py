@@ -6,6 +6,7 @@ Timings stand apart under `timings`; all else is the same for the same inputs. T
 figures are made from records only.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -28,6 +29,7 @@ THESIS_MODELS = {
     ("resnet50", "resize", "manhattan"): "e",
     ("resnet50", "pad", "manhattan"): "f",
 }
+NEEDED_KEYS = ("kind", "name", "inputs", "inputs_hash")
 DIGITS = 6  # of a stored metric: beyond it, machines differ
 PACKAGES = (
     "fashion-rir",
@@ -89,7 +91,12 @@ def write(record: Mapping[str, object], folder: Path) -> Path:
         partial.write_text(text, encoding="utf-8", newline="\n")
         partial.replace(path)
     except OSError as error:
-        raise RecordError(f"Cannot write the record {path} ({error.strerror}).") from error
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise RecordError(
+            f"Cannot write the record {path} ({error.strerror}); free some space or make its "
+            "folder writable."
+        ) from error
     return path
 
 
@@ -105,7 +112,7 @@ def read(folder: Path, name: str) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(
             f"{path} is no result record ({type(error).__name__}); delete it and run its "
             "notebook again."
@@ -113,6 +120,12 @@ def read(folder: Path, name: str) -> dict:
     if version != SCHEMA_VERSION:
         raise RecordError(
             f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; run its "
+            "notebook again."
+        )
+    absent = [key for key in NEEDED_KEYS if key not in record]
+    if absent:
+        raise RecordError(
+            f"{path} is no whole result record (it lacks {absent[0]!r}); delete it and run its "
             "notebook again."
         )
     return record
@@ -151,20 +164,23 @@ def summarise(result: evaluation.Evaluation, *, seed: int) -> dict:
         seed: of the bootstrap.
 
     Returns:
-        By label: `micro` and `macro` (metric to value, low, high), `n_queries`, `n_excluded`,
-        `n_classes`.
+        By label: `micro` and `macro` (metric to value, low, high; neither where every query was
+        left out), `n_queries`, `n_excluded`, `n_classes`.
     """
     summary = {}
     for label, scores in result.scores.items():
-        values = scores[list(evaluation.METRICS)].to_numpy()
-        classes = scores["label"].to_numpy()
         summary[label] = {
-            "micro": _named(intervals.bootstrap_mean(values, seed=seed)),
-            "macro": _named(intervals.bootstrap_mean(values, seed=seed, classes=classes)),
             "n_queries": len(scores),
             "n_excluded": result.n_excluded[label],
             "n_classes": int(scores["label"].nunique()),
         }
+        if len(scores):
+            values = scores[list(evaluation.METRICS)].to_numpy()
+            classes = scores["label"].to_numpy()
+            summary[label] |= {
+                "micro": _named(intervals.bootstrap_mean(values, seed=seed)),
+                "macro": _named(intervals.bootstrap_mean(values, seed=seed, classes=classes)),
+            }
     return {"labels": summary, "n_gallery": result.n_gallery}
 
 
@@ -186,13 +202,14 @@ def retrieval_table(
         its value, `<metric> low` and `<metric> high`; the best by the first metric comes first.
 
     Raises:
-        RecordError: a record lacks the protocol or the label.
+        RecordError: a record lacks the protocol, the label or a metric.
     """
     metrics = list(metrics)
     rows = []
     for record in records:
         try:
             means = record["protocols"][protocol]["labels"][label][average]
+            estimates = {metric: means[metric] for metric in metrics}
         except KeyError as error:
             raise RecordError(
                 f"The record {record['name']} has nothing on {error} (protocol {protocol}, label "
@@ -202,8 +219,7 @@ def retrieval_table(
         letter = THESIS_MODELS.get((model["backbone"], model["preprocessing"], measure), "")
         row = {"model": model["model"], "measure": measure, "thesis": letter,
                "weights": model["weights"]}  # fmt: skip
-        for metric in metrics:
-            estimate = means[metric]
+        for metric, estimate in estimates.items():
             row |= {metric: estimate["value"], f"{metric} low": estimate["low"],
                     f"{metric} high": estimate["high"]}  # fmt: skip
         rows.append(row)
@@ -230,7 +246,7 @@ def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
         found = record["differences"][metric]
         is_clear = not found["low"] <= 0 <= found["high"]
         rows.append({"comparison": name, **found, "outside the noise": is_clear})
-    return pd.DataFrame(rows)[["comparison", "value", "low", "high", "outside the noise"]]
+    return pd.DataFrame(rows, columns=["comparison", "value", "low", "high", "outside the noise"])
 
 
 def rounded(value: float) -> float:

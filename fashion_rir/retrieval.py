@@ -5,15 +5,22 @@ are distances here: smaller is closer. Search is exact and works in blocks of qu
 memory is bounded by `MAX_BLOCK_BYTES` whatever the number of queries.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError, unknown_name
 
+SCHEMA_VERSION = 1
+POSITION = np.uint64(0xFFFFFFFF)  # the lower half of a packed distance, see `_packed`
 MEASURES = ("cosine", "euclidean", "manhattan")
 MAX_BLOCK_BYTES = 64 * 2**20  # of distances held at a time
+MARGIN = 16  # candidates beyond k that are looked at exactly: a block's rounding misplaces some
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,15 @@ class Matches:
     """The closest products of each query, the closest first.
 
     Attributes:
-        ids: product ids, int64, shape (n_queries, k); -1 behind the last one there is.
-        distances: float32, same shape, in the measure's own units; infinite behind the last one.
+        ids: product ids, int64, shape (n_queries, n_found).
+        distances: float32, same shape, in the measure's own units. A query with fewer matches
+            than another is filled up with id -1 at an infinite distance.
+        note: why there are fewer than were asked for; empty where there are not.
     """
 
     ids: np.ndarray
     distances: np.ndarray
+    note: str = ""
 
 
 class Gallery:
@@ -35,6 +45,8 @@ class Gallery:
     Attributes:
         ids: product ids, int64, shape (n_gallery,).
         measure: one of `MEASURES`.
+        vectors: float32, shape (n_gallery, embedding_dim): the embeddings as they are compared,
+            of length 1 under cosine.
     """
 
     def __init__(self, embeddings: np.ndarray, ids: Sequence[int], measure: str) -> None:
@@ -51,20 +63,22 @@ class Gallery:
         """
         if measure not in MEASURES:
             raise unknown_name("similarity measure", measure, MEASURES)
-        self.ids = np.asarray(ids, dtype=np.int64)
-        self.measure = measure
-        if len(self.ids) != len(embeddings) or len(np.unique(self.ids)) != len(self.ids):
+        ids = np.asarray(ids, dtype=np.int64)
+        if len(ids) != len(embeddings) or len(np.unique(ids)) != len(ids):
             raise ParameterError(
-                f"{len(embeddings)} embeddings need as many different ids, not {len(self.ids)}."
+                f"{len(embeddings)} embeddings need as many different ids, not {len(ids)}."
             )
         if len(embeddings) == 0:
             raise StoreError("The gallery is empty; embed some products first.")
-        self._embeddings = _prepared(embeddings, measure, self.ids)
-        self._squares = (
-            np.einsum("ij,ij->i", self._embeddings, self._embeddings)
-            if measure == "euclidean"
-            else None
-        )
+        if np.ndim(embeddings) != 2:
+            raise ParameterError(
+                f"Embeddings have shape (n_gallery, embedding_dim), not {np.shape(embeddings)}."
+            )
+        self._set(_prepared(embeddings, measure, ids), ids, measure)
+
+    def _set(self, vectors: np.ndarray, ids: np.ndarray, measure: str) -> None:
+        self.vectors, self.ids, self.measure = vectors, ids, measure
+        self._squares = np.einsum("ij,ij->i", vectors, vectors) if measure == "euclidean" else None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -79,12 +93,16 @@ class Gallery:
             float32, shape (n_queries, n_gallery), at least 0.
 
         Raises:
+            ParameterError: the queries are no table.
             StoreError: another dimension than the gallery's, not finite, or zero under cosine.
         """
-        queries = self._checked(queries)
+        queries = self.prepare_queries(queries)
         if self.measure == "manhattan":
-            return manhattan_distances(queries, self._embeddings)
-        products = queries @ self._embeddings.T
+            return manhattan_distances(queries, self.vectors)
+        if len(queries) == 1:  # a matrix-vector product reads the gallery once, at memory speed
+            products = (self.vectors @ queries[0])[None]
+        else:
+            products = queries @ self.vectors.T
         if self.measure == "cosine":
             return np.maximum(np.subtract(1, products, out=products), 0, out=products)
         # |q - g|^2 = |q|^2 + |g|^2 - 2 q.g
@@ -105,38 +123,72 @@ class Gallery:
 
         Args:
             queries: float32, shape (n_queries, embedding_dim).
-            k: how many, 1 <= k <= number of candidates.
+            k: how many, 1 <= k <= size of the gallery (less the excluded one).
             exclude_ids: for each query the id that must not be returned (the query's own);
                 -1 where there is none.
-            where: bool, shape (n_gallery,): the candidates; all if None.
+            where: bool, shape (n_gallery,): the candidates, see `filters`; all if None.
 
         Returns:
-            The matches; equal distances are in the gallery's order.
+            The matches; equal distances are in the gallery's order. Where a filter leaves fewer
+            than k candidates, all of them, and `Matches.note` says so.
 
         Raises:
             ParameterError: k is out of range, or the lengths do not fit.
             StoreError: as for `distances`.
         """
+        self.check_search(queries, k, exclude_ids, where)
         candidates = np.arange(len(self)) if where is None else np.flatnonzero(where)
-        n_left = len(candidates) - (exclude_ids is not None)
-        if not 1 <= k <= n_left:
-            raise ParameterError(f"k must be 1 to {n_left} (the gallery's size), not {k}.")
-        if exclude_ids is not None and len(exclude_ids) != len(queries):
-            raise ParameterError(f"{len(queries)} queries need as many excluded ids.")
-        ids = np.empty((len(queries), k), dtype=np.int64)
-        found = np.empty((len(queries), k), dtype=np.float32)
+        n_chosen = min(k + (exclude_ids is not None) + MARGIN, len(candidates))
+        rows = np.empty((len(queries), n_chosen), dtype=np.int64)
         for block in _blocks(len(queries), len(self)):
-            distances = self.distances(queries[block])[:, candidates]
-            if exclude_ids is not None:
-                own = np.asarray(exclude_ids)[block, None] == self.ids[candidates]
-                distances[own] = np.inf
-            closest = np.argpartition(distances, k - 1, axis=1)[:, :k]
-            closest.sort(axis=1)  # so that equal distances come in the gallery's order
-            exact = self._exact(queries[block], candidates[closest])
-            order = np.argsort(exact, axis=1, kind="stable")
-            ids[block] = self.ids[candidates[np.take_along_axis(closest, order, 1)]]
-            found[block] = np.take_along_axis(exact, order, 1)
-        return Matches(ids, found)
+            distances = self.distances(queries[block])
+            if where is not None:
+                distances = distances[:, candidates]
+            if n_chosen < len(candidates):
+                rows[block] = candidates[_closest(distances, n_chosen)]
+            else:
+                rows[block] = candidates
+        return self.choose(queries, rows, k, exclude_ids=exclude_ids, where=where)
+
+    def choose(
+        self,
+        queries: np.ndarray,
+        rows: np.ndarray,
+        k: int,
+        *,
+        exclude_ids: Sequence[int] | None = None,
+        where: np.ndarray | None = None,
+    ) -> Matches:
+        """The k best of a few candidates, by their exact distances.
+
+        Args:
+            queries: float32, shape (n_queries, embedding_dim).
+            rows: gallery rows, int64, shape (n_queries, n_candidates); -1 where there is none.
+                If a query has too few of them, the whole gallery is searched for it.
+            k: how many.
+            exclude_ids: as for `search`.
+            where: as for `search`.
+        """
+        excluded = np.full(len(queries), -1) if exclude_ids is None else np.asarray(exclude_ids)
+        candidates = self.ids if where is None else self.ids[where]
+        wanted = np.minimum(k, len(candidates) - np.isin(excluded, candidates))
+        rows = np.sort(rows, axis=1)  # so that equal distances come in the gallery's order
+        distances = self._exact(queries, rows)
+        is_out = (rows < 0) | (self.ids[rows] == excluded[:, None])
+        if where is not None:
+            is_out |= ~where[rows]
+        distances[is_out] = np.inf
+        order = np.argsort(distances, axis=1, kind="stable")[:, : wanted.max(initial=0)]
+        distances = np.take_along_axis(distances, order, 1)
+        ids = self.ids[np.take_along_axis(rows, order, 1)]
+        ids[np.isinf(distances)] = -1
+        for query in np.flatnonzero(np.isfinite(distances).sum(axis=1) < wanted):
+            exact = self.search(queries[[query]], k, exclude_ids=excluded[[query]], where=where)
+            n_found = exact.ids.shape[1]
+            ids[query, :n_found], distances[query, :n_found] = exact.ids[0], exact.distances[0]
+        is_short = wanted.min(initial=k) < k
+        note = f"Only {wanted.min()} of {k} exist behind this filter." if is_short else ""
+        return Matches(ids, distances, note)
 
     def rankings(self, queries: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
         """The whole gallery in order of distance, for a block of queries at a time.
@@ -151,33 +203,121 @@ class Gallery:
         for block in _blocks(len(queries), len(self)):
             yield block, ranked(self.distances(queries[block]))
 
-    def _exact(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Distances of the few chosen rows by the definition, free of the block's rounding."""
-        queries = self._checked(queries)
-        if self.measure == "cosine":
-            similarity = np.einsum("qd,qkd->qk", queries, self._embeddings[rows])
-            return np.maximum(1 - similarity, 0)
-        difference = queries[:, None, :] - self._embeddings[rows]
-        if self.measure == "manhattan":
-            return np.abs(difference).sum(axis=2)
-        return np.sqrt(np.square(difference).sum(axis=2))
+    def check_search(
+        self,
+        queries: np.ndarray,
+        k: int,
+        exclude_ids: Sequence[int] | None = None,
+        where: np.ndarray | None = None,
+    ) -> None:
+        """Refuse what cannot be searched for; see `search`."""
+        most = len(self) - (exclude_ids is not None)
+        if not 1 <= k <= most:
+            raise ParameterError(f"k must be 1 to {most} (the gallery's size), not {k}.")
+        if exclude_ids is not None and len(exclude_ids) != len(queries):
+            raise ParameterError(
+                f"{len(queries)} queries need as many excluded ids, not {len(exclude_ids)}."
+            )
+        if where is not None and np.shape(where) != (len(self),):
+            raise ParameterError(
+                f"The filter must mark each of the {len(self)} products, not {np.shape(where)}."
+            )
 
-    def _checked(self, queries: np.ndarray) -> np.ndarray:
+    def prepare_queries(self, queries: np.ndarray) -> np.ndarray:
+        """Queries as they are compared with `vectors`: checked, and of length 1 under cosine.
+
+        Raises:
+            ParameterError, StoreError: as for `distances`.
+        """
         queries = np.asarray(queries, dtype=np.float32)
-        dim = self._embeddings.shape[1]
-        if queries.ndim != 2 or queries.shape[1] != dim:
+        dim = self.vectors.shape[1]
+        if queries.ndim != 2:
+            raise ParameterError(
+                f"Queries have shape (n_queries, {dim}), not {queries.shape}; take query[None] "
+                "for a single one."
+            )
+        if queries.shape[1] != dim:
             raise StoreError(
                 f"The gallery's embeddings have {dim} numbers, the query's "
-                f"{queries.shape[-1]}; they come from different models and cannot be compared."
+                f"{queries.shape[1]}; they come from different models and cannot be compared."
             )
         return _prepared(queries, self.measure, None)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of measure, ids and vectors: equal exactly when the galleries are."""
+        digest = hashlib.sha256(self.measure.encode())
+        digest.update(self.ids.tobytes())
+        digest.update(np.ascontiguousarray(self.vectors))
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        """Keep the gallery in a folder, ready to be memory-mapped by `load`.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        about = {"schema": SCHEMA_VERSION, "measure": self.measure, "shape": self.vectors.shape,
+                 "fingerprint": self.fingerprint}  # fmt: skip
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "gallery.json").unlink(missing_ok=True)  # it comes last: then all is there
+            np.save(folder / "vectors.npy", self.vectors)
+            np.save(folder / "ids.npy", self.ids)
+            (folder / "gallery.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"Cannot write the gallery {folder} ({error}).") from error
+
+    @classmethod
+    def load(cls, folder: Path) -> "Gallery":
+        """A saved gallery; its vectors stay on disk until they are searched.
+
+        Raises:
+            StoreError: nothing there, damaged, or of another version.
+        """
+        try:
+            about = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
+            version = about["schema"]
+            vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+            ids = np.load(folder / "ids.npy", allow_pickle=False)
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            raise StoreError(
+                f"There is no whole gallery in {folder} ({type(error).__name__}); save it again."
+            ) from error
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{folder} has schema version {version}, this program reads {SCHEMA_VERSION}; "
+                "save the gallery again."
+            )
+        if list(vectors.shape) != about["shape"] or len(ids) != len(vectors):
+            raise StoreError(f"The files in {folder} do not belong together; save it again.")
+        gallery = cls.__new__(cls)
+        gallery._set(vectors, ids, about["measure"])
+        gallery.__dict__["fingerprint"] = about["fingerprint"]
+        return gallery
+
+    def _exact(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Distances of the few chosen rows by the definition, free of the block's rounding."""
+        queries = self.prepare_queries(queries)
+        distances = np.empty(rows.shape, dtype=np.float32)
+        for block in _blocks(len(queries), rows.shape[1] * self.vectors.shape[1]):
+            chosen = self.vectors[rows[block]]  # (n_block, n_chosen, embedding_dim)
+            if self.measure == "cosine":
+                similarity = np.einsum("qd,qkd->qk", queries[block], chosen)
+                distances[block] = np.maximum(1 - similarity, 0)
+                continue
+            difference = queries[block, None] - chosen
+            if self.measure == "manhattan":
+                distances[block] = np.abs(difference).sum(axis=2)
+            else:
+                distances[block] = np.sqrt(np.square(difference).sum(axis=2))
+        return distances
 
 
 def ranked(distances: np.ndarray) -> np.ndarray:
     """Order each row from the smallest distance to the largest; ties keep their order.
 
-    The bits of a float32 that is not negative sort like the number, so distance and position
-    are packed into one integer: four times faster than a stable argsort.
+    Four times faster than a stable argsort.
 
     Args:
         distances: float32, shape (n_queries, n_gallery), at least 0; infinity is allowed.
@@ -189,11 +329,9 @@ def ranked(distances: np.ndarray) -> np.ndarray:
         >>> ranked(np.array([[0.5, 0.1, 0.5]], dtype=np.float32)).tolist()
         [[1, 0, 2]]
     """
-    keys = np.ascontiguousarray(distances, dtype=np.float32).view(np.uint32).astype(np.uint64)
-    keys <<= np.uint64(32)
-    keys |= np.arange(distances.shape[1], dtype=np.uint64)
+    keys = _packed(distances)
     keys.sort(axis=1)
-    keys &= np.uint64(0xFFFFFFFF)
+    keys &= POSITION
     return keys.view(np.int64)
 
 
@@ -210,6 +348,22 @@ def manhattan_distances(queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
     import faiss
 
     return faiss.pairwise_distances(queries, gallery, metric=faiss.METRIC_L1)
+
+
+def _closest(distances: np.ndarray, k: int) -> np.ndarray:
+    """Positions of each row's k smallest distances, in no order; of ties the first ones."""
+    keys = _packed(distances)
+    keys.partition(k - 1, axis=1)
+    return (keys[:, :k] & POSITION).astype(np.int64)
+
+
+def _packed(distances: np.ndarray) -> np.ndarray:
+    """Distance and position in one integer: the bits of a float32 that is not negative sort like
+    the number."""
+    keys = np.ascontiguousarray(distances, dtype=np.float32).view(np.uint32).astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(distances.shape[1], dtype=np.uint64)
+    return keys
 
 
 def _prepared(embeddings: np.ndarray, measure: str, ids: np.ndarray | None) -> np.ndarray:
@@ -234,7 +388,8 @@ def _who(ids: np.ndarray | None, row: int) -> str:
     return f"query {row}" if ids is None else f"product {ids[row]}"
 
 
-def _blocks(n_queries: int, n_gallery: int) -> Iterator[slice]:
-    size = max(1, MAX_BLOCK_BYTES // (4 * n_gallery))
+def _blocks(n_queries: int, n_numbers: int) -> Iterator[slice]:
+    """Slices of the queries, so small that `n_numbers` float32 a query fit into the memory."""
+    size = max(1, MAX_BLOCK_BYTES // (4 * max(1, n_numbers)))
     for start in range(0, n_queries, size):
         yield slice(start, min(start + size, n_queries))

@@ -23,14 +23,7 @@ from fashion_rir.errors import CatalogError, ImageError
 MAX_ENTRY_BYTES = 64 * 2**20  # one photo of the large edition has about 1 MiB
 MAX_ARCHIVE_BYTES = 64 * 2**30  # the large edition unpacks to about 25 GiB
 # What the standard library raises for an entry that is damaged, encrypted or oddly packed.
-ENTRY_FAULTS = (
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-)
+ENTRY_FAULTS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
 WHERE_TO_GET_IT = (
     "download 'Fashion Product Images (Small)' from Kaggle and name the file in "
     "FASHION_RIR_ARCHIVE, or run `fashion-rir data fetch`"

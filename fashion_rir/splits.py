@@ -20,8 +20,8 @@ def is_test_product(
     Args:
         products: a catalogue's table (`articleType`, `image_sha256`).
         seed: of the draw.
-        test_share: share of each articleType, 0 < test_share < 1. A type with one product (or
-            with one photo) stays in training.
+        test_share: share of each articleType, 0 < test_share < 1. One photo of each type at
+            least stays in training, so a type with a single one is not tested.
 
     Returns:
         bool, shape (n_products,): true for test products.
@@ -35,13 +35,13 @@ def is_test_product(
     # A group is one photo; its type is that of its first product.
     groups = products.groupby("image_sha256", sort=False)
     group_of_product = groups.ngroup().to_numpy()
-    group_type = groups["articleType"].first().to_numpy()
+    group_type = groups["articleType"].first().fillna("").to_numpy()
     group_size = np.bincount(group_of_product)
 
     is_test_group = np.zeros(len(group_type), dtype=bool)
     for article_type in sorted(set(group_type)):
         members = generator.permutation(np.flatnonzero(group_type == article_type))
         size = group_size[members]
-        n_test = round(test_share * size.sum())
+        n_test = min(round(test_share * size.sum()), size.sum() - 1)
         is_test_group[members[np.cumsum(size) <= n_test]] = True
     return is_test_group[group_of_product]

@@ -2,7 +2,6 @@
 
 import os
 import time
-import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +48,7 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
     Raises:
         FashionRirError: a notebook failed; names it, the cell and the error. What ran before is
             kept, and `--from` goes on there.
+        ParameterError: the profile gives a notebook a parameter that it does not have.
     """
     executed = report.folder(workspace) / "notebooks"
     executed.mkdir(parents=True, exist_ok=True)
@@ -66,18 +66,25 @@ def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    parameters = profile_parameters(workspace, notebook.stem)
+    known = papermill.inspect_notebook(notebook)
+    for name in parameters:
+        if name not in known:
+            raise unknown_name(f"parameter of {notebook.name}", name, known)
     try:
         papermill.execute_notebook(
             notebook,
             output,
-            parameters=profile_parameters(workspace, notebook.stem),
+            parameters=parameters,
             cwd=str(notebook.parent),
             progress_bar=False,
+            extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warnings between our lines
         )
     except papermill.PapermillExecutionError as error:
+        reason = " ".join(str(error.evalue).split()).rstrip(".")
         raise FashionRirError(
-            f"{notebook.name} stopped in cell {error.exec_count}: {error.ename}: {error.evalue} "
-            f"Mend it and go on with --from {notebook.stem[:2]}; the output is in {output}."
+            f"{notebook.name} stopped in cell {error.exec_count}: {error.ename}: {reason}. Mend it "
+            f"and go on with --from {notebook.stem[:2]}; the output is in {output}."
         ) from error
     except DeadKernelError as error:
         raise FashionRirError(
@@ -91,8 +98,3 @@ def _position(every: list[Path], name: str) -> int:
         if name in (notebook.stem, notebook.stem[:2], notebook.name):
             return position
     raise unknown_name("notebook", name, [notebook.stem for notebook in every])
-
-
-def open_report(index: Path) -> None:
-    """Show the report in the reader's browser."""
-    webbrowser.open(index.resolve().as_uri())

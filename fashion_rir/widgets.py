@@ -51,6 +51,34 @@ def query_picker(names: dict[str, int], draw: Callable[[int], Figure]) -> ipywid
     return _redrawn([menu], lambda: draw(menu.value))
 
 
+def threshold_slider(
+    settings: dict[str, tuple[float, ...]], draw: Callable[[str, float], Figure]
+) -> ipywidgets.Widget:
+    """A menu of models and measures, a threshold slider, and the matches at or under it.
+
+    Args:
+        settings: by the menu's entry the thresholds that the thesis tried; the slider runs from
+            half of the smallest to one and a half of the largest.
+        draw: makes the figure of an entry and a threshold.
+    """
+    first = next(iter(settings))
+    menu = ipywidgets.Dropdown(options=list(settings), description="model",
+                               layout={"width": "30rem"})  # fmt: skip
+    slider = ipywidgets.FloatSlider(description="threshold", continuous_update=False,
+                                    readout_format=".3g", layout={"width": "30rem"})  # fmt: skip
+
+    def rescale(_: object = None) -> None:
+        values = settings[menu.value]
+        low, high = min(values) / 2, max(values) * 1.5
+        slider.min, slider.max = 0, high  # never min above max on the way
+        slider.min, slider.step, slider.value = low, (high - low) / 200, values[-1]
+
+    menu.value = first
+    rescale()
+    menu.observe(rescale, names="value")
+    return _redrawn([menu, slider], lambda: draw(menu.value, slider.value))
+
+
 def _redrawn(controls: list[ipywidgets.Widget], draw: Callable[[], Figure]) -> ipywidgets.Widget:
     """The controls above a picture that is drawn again when one of them changes."""
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})

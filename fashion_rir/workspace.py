@@ -125,13 +125,18 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
         The values by parameter name.
 
     Raises:
-        ParameterError: the profile's file is no valid YAML of the expected form.
+        ParameterError: the profile's file is no valid YAML of the expected form, or says nothing
+            of this notebook (whose own parameters are the demo's, which would then be run).
     """
     path = workspace.root / "profiles" / f"{workspace.profile}.yaml"
     try:
         notebooks = yaml.safe_load(path.read_text(encoding="utf-8"))["notebooks"]
-        return {"profile": workspace.profile, **(notebooks.get(notebook) or {})}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        if notebook not in notebooks:
+            raise ParameterError(
+                f"{path.name} says nothing of the notebook {notebook}; add its parameters there."
+            )
+        return {"profile": workspace.profile, **(notebooks[notebook] or {})}
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path.name} is no profile: it needs a mapping 'notebooks' from a notebook's name "
             f"to its parameters ({type(error).__name__})."
@@ -140,7 +145,7 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
 
 def _find_root() -> Path:
     named = os.environ.get(HOME_VARIABLE)
-    here = Path(named) if named else Path.cwd()
+    here = Path(named).resolve() if named else Path.cwd()
     for folder in [here, *here.parents]:
         if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir():
             return folder

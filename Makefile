@@ -1,0 +1,55 @@
+# `make` alone lists the targets. It needs a POSIX shell and Python 3.11, 3.12 or 3.13.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup study sample full storefront test unit lint notebooks clean
+
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+
+setup: $(INSTALLED) ## Create .venv with exactly the packages of requirements.lock.
+
+study: setup ## Run the notebooks on the demo profile and write the report.
+	$(BIN)/fashion-rir study --profile demo
+
+sample: setup ## The same on 5,000 real products; needs FASHION_RIR_ARCHIVE.
+	$(BIN)/fashion-rir study --profile sample
+
+full: setup ## The same on all real products (hours); needs FASHION_RIR_ARCHIVE.
+	$(BIN)/fashion-rir study --profile full
+
+storefront: ## The shop to search by photo: not built yet.
+	@echo "The storefront is not built yet; 'fashion-rir search' finds products by photo." >&2
+	@exit 1
+
+# The study comes before pytest, so that pytest's summary is the last line.
+test: lint study ## Lint, the study on the demo profile, all tests, the committed notebooks.
+	$(BIN)/python -m pytest tests fashion_rir notebooks --doctest-modules \
+		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -ra
+
+unit: setup ## The unit tests and doctests alone.
+	$(BIN)/python -m pytest tests fashion_rir --doctest-modules
+
+lint: setup ## Check style and formatting.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+notebooks: setup ## Execute the committed notebooks in place on the demo profile.
+	$(BIN)/python -m fashion_rir.committed_notebooks notebooks/[0-9][0-9]-*.ipynb
+
+clean: ## Remove .venv, caches and what the demo profile made; real data and features stay.
+	rm -rf .venv .pytest_cache .ruff_cache build dist fashion_rir.egg-info
+	rm -rf data/features/demo data/scores/demo reports/demo
+	find . '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf {} +
+
+# setuptools comes from the lock, so building the package itself fetches nothing.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+		"Python 3.11, 3.12 or 3.13 is needed; name one: make setup PYTHON=python3.12")'
+	@echo "Setting up .venv: some minutes, about 4 GB."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,124 @@
+"""Make the notebooks as they are committed: executed as they stand, then tidied.
+
+    python -m fashion_rir.committed_notebooks notebooks/*.ipynb
+
+A committed notebook holds what a reader sees, and nothing that changes from run to run:
+no log, no timestamp, no widget state.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from fashion_rir.errors import FashionRirError
+
+# A GPU rounds differently; logs and progress bars are no result.
+ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+WIDGET = "application/vnd.jupyter.widget-view+json"
+WIDGET_NOTE = "Here stand menus when a kernel is running."
+
+
+def execute_and_clean(path: Path) -> list[str]:
+    """Execute a notebook in its own folder, tidy it, and write it back whole or not at all.
+
+    Args:
+        path: the notebook.
+
+    Returns:
+        What its cells wrote to stderr; it is not kept in the notebook.
+
+    Raises:
+        FashionRirError: a cell failed, or the kernel died; the notebook stays as it was.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    _execute(notebook, path)
+    messages = [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if _is_stderr(output)
+    ]
+    partial = path.with_suffix(".part")
+    nbformat.write(clean(notebook), partial)
+    partial.replace(path)
+    return messages
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """A notebook without what changes from run to run; sources, ids and tags stay.
+
+    Args:
+        notebook: executed; it is left as it is.
+
+    Returns:
+        A copy: no stderr, a sentence in the place of each widget, no metadata but the tags of
+        the cells and the name of the kernel.
+    """
+    tidy = nbformat.from_dict({**notebook, "metadata": METADATA})
+    for cell in tidy.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            cell.outputs = [_without_widget(o) for o in cell.outputs if not _is_stderr(o)]
+    return tidy
+
+
+def main(names: list[str]) -> None:
+    """Execute and tidy the named notebooks; say what each wrote to stderr."""
+    for name in names:
+        print(f"{name} ...", flush=True)
+        try:
+            messages = execute_and_clean(Path(name))
+        except FashionRirError as error:
+            raise SystemExit(f"Error: {error}") from error
+        if messages:
+            print(f"{name} wrote to stderr (not kept):\n{''.join(messages)}", file=sys.stderr)
+
+
+def _execute(notebook: NotebookNode, path: Path) -> None:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute(env=os.environ | ENVIRONMENT)
+    except CellExecutionError as error:
+        failed = [cell.id for cell in notebook.cells if _has_failed(cell)]
+        raise FashionRirError(
+            f"{path.name} stopped in cell {failed[0]}: {error.ename}: {error.evalue} Mend it and "
+            "run it again; the file stayed as it was."
+        ) from error
+    except DeadKernelError as error:
+        raise FashionRirError(
+            f"The kernel of {path.name} died (out of memory?); close other programs and run it "
+            "again."
+        ) from error
+
+
+def _has_failed(cell: NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def _is_stderr(output: NotebookNode) -> bool:
+    return output.output_type == "stream" and output.name == "stderr"
+
+
+def _without_widget(output: NotebookNode) -> NotebookNode:
+    if WIDGET in output.get("data", {}):
+        output.data = nbformat.from_dict({"text/plain": WIDGET_NOTE})
+    return output
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,159 @@
+"""command_line: what it prints, its exit codes, and one sentence for every error."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fashion_rir import catalog, command_line, demo, download, workspace
+
+ROOT = Path(__file__).parents[1]
+Command = tuple[int, str, str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder of its own, so that nothing is written into the repository."""
+    root = tmp_path_factory.mktemp("home")
+    (root / "notebooks").mkdir()
+    (root / "profiles").mkdir()
+    for profile in (ROOT / "profiles").glob("*.yaml"):
+        (root / "profiles" / profile.name).write_bytes(profile.read_bytes())
+    return root
+
+
+@pytest.fixture
+def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    """Runs the command with these words: exit code, stdout, stderr."""
+    monkeypatch.setenv(workspace.HOME_VARIABLE, str(home))
+    monkeypatch.delenv(workspace.ARCHIVE_VARIABLE, raising=False)
+    monkeypatch.setattr(demo, "generate", partial(demo.generate, n_products=60))
+
+    def run(*words: object) -> Command:
+        monkeypatch.setattr(sys, "argv", ["fashion-rir", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            command_line.main()
+        printed = capsys.readouterr()
+        return end.value.code, printed.out, printed.err
+
+    return run
+
+
+def test_data_check_counts_and_lists(call, home: Path, catalog_folder: Path) -> None:
+    (catalog_folder / "images" / "1003.jpg").write_bytes(b"no picture")
+    (catalog_folder / "images" / "5555.jpg").write_bytes(b"no row")
+    code, out, err = call("data", "check", "--catalogue", catalog_folder)
+    assert (code, err) == (0, "")
+    counts = dict(line.rsplit(maxsplit=1) for line in out.splitlines()[:-1])
+    assert counts["products kept"] == "11"
+    assert counts["unreadable photos"] == "1"
+    assert counts["photos without a row"] == "1"
+    path = home / "data" / "catalog" / "left-out.csv"
+    assert out.splitlines()[-1] == f"2 things were left out; they are listed in {path}"
+    assert pd.read_csv(path)["where"].tolist() == ["images/1003.jpg", "images/5555.jpg"]
+
+
+def test_data_check_of_nothing_says_where_to_get_it(call, tmp_path: Path) -> None:
+    code, out, err = call("data", "check", "--catalogue", tmp_path / "gone.zip")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: There is no catalogue at ")
+    assert err.count("\n") == 1
+
+
+def test_without_an_archive_no_command_takes_the_demo(call) -> None:
+    code, out, err = call("data", "check")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: FASHION_RIR_ARCHIVE is not set; download")
+
+
+def test_data_fetch_says_what_to_do_next(call, home: Path, monkeypatch) -> None:
+    monkeypatch.setattr(download, "fetch", lambda source, folder: folder / source)
+    code, out, _ = call("data", "fetch", "--source", "kaggle")
+    assert code == 0
+    path = home / "data" / "raw" / "kaggle"
+    assert out == f"The catalogue is at {path}\nSet FASHION_RIR_ARCHIVE to this path to use it.\n"
+
+
+def test_evaluate_without_records(call) -> None:
+    code, out, err = call("evaluate", "--profile", "sample")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: There is no retrieval record in ")
+    assert err.count("\n") == 1
+
+
+def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    code, out, err = call("search", tmp_path / "text.jpg", "--catalogue", "demo")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: ")
+    assert "text.jpg cannot be read as a picture" in err
+    assert err.count("\n") == 1
+
+
+SMALL = ("--weights", "none", "--image-size", "32", "--profile", "demo")
+
+
+@pytest.fixture
+def embedded(call, home: Path) -> Command:
+    """The demo catalogue in the feature store; quick the second time."""
+    return call("embed", "--catalogue", "demo", *SMALL)
+
+
+def test_embed_says_where_the_embeddings_are(home: Path, embedded: Command) -> None:
+    code, out, err = embedded
+    path = home / "data" / "features" / "demo" / "mobilenetv2-32-resize.sqlite"
+    assert (code, err) == (0, "")
+    assert out == f"60 embeddings of 1,280 numbers are in {path}\n"
+    assert path.exists()
+
+
+def test_search_finds_the_product_itself_first(call, home: Path, embedded: Command) -> None:
+    shop = catalog.load(home / "data" / "raw" / "demo")
+    row = shop.products.drop_duplicates("image_sha256", keep=False).iloc[7]
+    image = home / "data" / "raw" / "demo" / "images" / row["image_name"]
+    code, out, err = call("search", image, "--catalogue", "demo", "-k", 3, *SMALL)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert len(lines) == 3
+    product, distance = lines[0].split()[:2]
+    assert (product, distance) == (str(row["id"]), "0.0000")
+    assert row["articleType"] in lines[0]
+    assert row["productDisplayName"] in lines[0]
+    distances = [float(line.split()[1]) for line in lines]
+    assert distances == sorted(distances)
+
+
+def test_search_refuses_the_store_of_another_catalogue(
+    call, catalog_folder: Path, embedded: Command
+) -> None:
+    image = catalog_folder / "images" / "1001.jpg"
+    code, out, err = call("search", image, "--catalogue", catalog_folder, *SMALL)
+    assert (code, out) == (1, "")
+    assert "holds 60 photos that the catalogue lacks" in err
+
+
+def test_search_refuses_the_store_of_other_weights(
+    call, catalog_folder: Path, embedded: Command
+) -> None:
+    image = catalog_folder / "images" / "1001.jpg"
+    code, out, err = call("search", image, "--catalogue", "demo", "--seed", 21, *SMALL)
+    assert (code, out) == (1, "")
+    assert "was made with weights 'none-seed20', the query with 'none-seed21'" in err
+
+
+def test_an_interrupted_command_says_how_to_go_on(call, monkeypatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "_workspace", interrupt)
+    code, out, err = call("evaluate")
+    assert (code, out) == (130, "")
+    assert err == "Interrupted; run the same command again to go on.\n"
+
+
+def test_a_wrong_option_is_a_usage_error(call) -> None:
+    code, _, err = call("evaluate", "--nothing")
+    assert code == 2
+    assert "No such option" in err

@@ -1,0 +1,262 @@
+"""experiments: each is run once, says the same again, and is run anew when an input changes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fashion_rir import catalog as catalogs
+from fashion_rir import demo, evaluation, experiments, floors, results, splits
+from fashion_rir.errors import ParameterError, RecordError, StoreError
+from fashion_rir.evaluation import METRICS
+from fashion_rir.feature_store import FeatureStore
+from fashion_rir.workspace import Workspace
+
+SEED = 20
+Model = tuple[np.ndarray, dict]
+
+
+class BrokenColour(floors.MeanColour):
+    """The floor's twin that must never be asked."""
+
+    def embed(self, batch: np.ndarray) -> np.ndarray:
+        raise AssertionError("embedded again")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> catalogs.Catalog:
+    return catalogs.load(demo.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=60))
+
+
+@pytest.fixture(scope="module")
+def is_test(shop: catalogs.Catalog) -> np.ndarray:
+    return splits.is_test_product(shop.products, seed=SEED)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, "demo")
+
+
+@pytest.fixture
+def colours(workspace: Workspace, shop: catalogs.Catalog) -> Model:
+    return experiments.embed(workspace, shop, floors.MeanColour(), preprocessing="resize")
+
+
+@pytest.fixture
+def chance(shop: catalogs.Catalog) -> Model:
+    return floors.random_embeddings(len(shop), seed=SEED), floors.random_metadata(SEED)
+
+
+def test_embed_makes_the_store(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model
+) -> None:
+    matrix, metadata = colours
+    assert (metadata["model"], metadata["data_hash"]) == ("mean-colour-32-resize", shop.data_hash)
+    names, stored = FeatureStore.open(workspace.feature_store(metadata["model"])).load()
+    assert names == shop.products["image_name"].tolist()
+    assert (matrix == stored).all()
+    photo = np.asarray(shop.read_image(names[7]).resize((32, 32), 2), dtype=float)
+    assert matrix[7, :3] == pytest.approx(photo.mean(axis=(0, 1)), abs=1e-3)
+
+
+def test_embed_takes_what_is_in_the_store(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model
+) -> None:
+    again, metadata = experiments.embed(workspace, shop, BrokenColour(), preprocessing="resize")
+    assert (again == colours[0]).all()
+    assert metadata == colours[1]
+
+
+def test_embed_goes_on_where_it_stopped(workspace: Workspace, shop: catalogs.Catalog) -> None:
+    floor = floors.MeanColour()
+    metadata = floor.metadata("resize") | {"data_hash": shop.data_hash}
+    store = FeatureStore.create(workspace.feature_store(metadata["model"]), metadata)
+    first = shop.products["image_name"].tolist()[:3]
+    store.append(first, np.full((3, 4), 7))
+    matrix, _ = experiments.embed(workspace, shop, floor, preprocessing="resize")
+    assert len(matrix) == len(shop)
+    assert (matrix[:3] == 7).all()  # taken, not made again
+    assert (matrix[3:] != 7).all()
+
+
+def test_embed_refuses_the_store_of_another_catalogue(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model
+) -> None:
+    products = shop.products.assign(image_sha256="other photos of the same names")
+    other = replace(shop, products=products)
+    with pytest.raises(StoreError, match="data_hash"):
+        experiments.embed(workspace, other, floors.MeanColour(), preprocessing="resize")
+
+
+def test_embed_refuses_an_unknown_engine(workspace: Workspace, shop: catalogs.Catalog) -> None:
+    with pytest.raises(ParameterError, match="did you mean 'onnx'"):
+        experiments.embed(
+            workspace, shop, floors.MeanColour(), preprocessing="resize", engine="onx"
+        )
+
+
+def run(workspace: Workspace, shop: catalogs.Catalog, model: Model, is_test, **changes) -> dict:
+    options = {"measure": "cosine", "seed": SEED} | changes
+    return experiments.retrieval(workspace, shop, model, is_test, **options)
+
+
+def fail(*_: object, **__: object) -> None:
+    raise AssertionError("evaluated again")
+
+
+def test_the_record_says_what_was_measured(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray
+) -> None:
+    record = run(workspace, shop, colours, is_test)
+    assert results.read(workspace.results, "mean-colour-32-resize-cosine") == record
+    inputs = record["inputs"]
+    assert (inputs["profile"], inputs["data_hash"]) == ("demo", shop.data_hash)
+    assert (inputs["n_products"], inputs["n_queries"]) == (60, is_test.sum())
+    assert set(record["protocols"]) == {"thesis", "held_out"}
+    # The same number by another way: the mean of the queries' own scores.
+    found = evaluation.evaluate(colours[0], shop.products, is_test, measure="cosine")
+    expected = found["held_out"].scores["gender"]["mAP"].mean()
+    summary = record["protocols"]["held_out"]["labels"]["gender"]
+    assert summary["micro"]["mAP"]["value"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_timings_stand_apart(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray
+) -> None:
+    record = run(workspace, shop, colours, is_test)
+    assert list(record["timings"]) == ["evaluation_seconds"]
+    del record["timings"]
+    assert "second" not in json.dumps(record)
+
+
+def test_a_second_call_takes_the_record(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    first = run(workspace, shop, colours, is_test)
+    monkeypatch.setattr(evaluation, "evaluate", fail)
+    assert run(workspace, shop, colours, is_test) == first
+
+
+def test_a_changed_input_makes_it_run_again(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    run(workspace, shop, colours, is_test)
+    monkeypatch.setattr(evaluation, "evaluate", fail)
+    men = replace(shop, products=shop.products.assign(gender="Men"))
+    reweighted = colours[0], colours[1] | {"weights_sha256": "another"}
+    more = is_test | (np.arange(len(shop)) < 5)
+    for catalog, model, is_query, options in (
+        (men, colours, is_test, {}),
+        (shop, reweighted, is_test, {}),
+        (shop, colours, more, {}),
+        (shop, colours, is_test, {"seed": SEED + 1}),
+        (shop, colours, is_test, {"protocols": ("held_out",)}),
+    ):
+        with pytest.raises(AssertionError, match="evaluated again"):
+            run(workspace, catalog, model, is_query, **options)
+
+
+def test_lost_scores_make_it_run_again(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray
+) -> None:
+    first = run(workspace, shop, colours, is_test)
+    scores = workspace.scores / f"{first['name']}.parquet"
+    scores.unlink()
+    assert run(workspace, shop, colours, is_test)["protocols"] == first["protocols"]
+    assert scores.exists()
+
+
+def test_two_runs_in_two_folders_write_the_same_records(
+    tmp_path: Path, shop: catalogs.Catalog, is_test: np.ndarray, chance: Model
+) -> None:
+    written = []
+    for name in ("one", "two"):
+        workspace = Workspace(tmp_path / name, "demo")
+        colours = experiments.embed(workspace, shop, floors.MeanColour(), preprocessing="pad")
+        run(workspace, shop, colours, is_test)
+        run(workspace, shop, chance, is_test)
+        experiments.comparison(workspace, "mean-colour-32-pad-cosine", "chance-cosine", seed=SEED)
+        contents = {}
+        for path in workspace.results.iterdir():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            record.pop("timings", None)
+            contents[path.name] = json.dumps(record, indent=1)
+        written.append(contents)
+    assert len(written[0]) == 3
+    assert written[0] == written[1]
+
+
+def test_the_scores_of_single_queries(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray
+) -> None:
+    name = run(workspace, shop, colours, is_test)["name"]
+    found = evaluation.evaluate(colours[0], shop.products, is_test, measure="cosine")
+    read = experiments.read_scores(workspace, name, protocol="held_out", label="baseColour")
+    pd.testing.assert_frame_equal(read, found["held_out"].scores["baseColour"], check_dtype=False)
+
+
+def test_missing_scores_are_named(
+    workspace: Workspace, shop: catalogs.Catalog, chance: Model, is_test: np.ndarray
+) -> None:
+    with pytest.raises(RecordError, match=r"no scores at .*nothing\.parquet; run the notebook"):
+        experiments.read_scores(workspace, "nothing", protocol="held_out", label="gender")
+    name = run(workspace, shop, chance, is_test)["name"]
+    with pytest.raises(RecordError, match="no query for protocol unseen and label gender"):
+        experiments.read_scores(workspace, name, protocol="unseen", label="gender")
+
+
+def test_a_comparison_by_hand(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, chance: Model,
+    is_test: np.ndarray,
+) -> None:  # fmt: skip
+    names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
+    record = experiments.comparison(workspace, *names, label="gender", seed=SEED)
+    assert record["name"] == "mean-colour-32-resize-cosine-minus-chance-cosine-held_out-gender"
+    assert results.read(workspace.results, record["name"]) == record
+    scores = [
+        experiments.read_scores(workspace, name, protocol="held_out", label="gender")
+        for name in names
+    ]
+    assert record["n_queries"] == len(scores[0])
+    for metric in METRICS:
+        expected = (scores[0][metric] - scores[1][metric]).mean()
+        found = record["differences"][metric]
+        assert found["value"] == pytest.approx(expected, abs=1e-6)
+        assert found["low"] <= found["value"] <= found["high"]
+
+
+def test_a_comparison_needs_the_same_queries(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, chance: Model,
+    is_test: np.ndarray,
+) -> None:  # fmt: skip
+    fewer = is_test.copy()
+    fewer[np.flatnonzero(is_test)[0]] = False
+    for more, less in ((colours, chance), (chance, colours)):
+        first = run(workspace, shop, more, is_test)["name"]
+        second = run(workspace, shop, less, fewer)["name"]
+        with pytest.raises(RecordError, match="were asked different queries"):
+            experiments.comparison(workspace, first, second, label="gender", seed=SEED)
+
+
+def test_every_comparison_of_notebook_02_has_its_records() -> None:
+    runs = {f"{model}-{measure}" for model, measure in experiments.baseline_runs(96)}
+    pairs = experiments.baseline_pairs(96)
+    assert len(runs) == 4 * 3 + 3  # networks and measures, and three floors
+    assert {name for pair in pairs for name in pair} <= runs
+    assert len(set(pairs)) == len(pairs)
+    assert all(first != second for first, second in pairs)
+
+
+def test_a_transform_is_another_model(colours: Model, is_test: np.ndarray) -> None:
+    vectors, metadata = experiments.transformed(colours, "l2", ~is_test)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
+    assert metadata["model"] == "mean-colour-32-resize+l2"
+    assert metadata["weights_sha256"] == colours[1]["weights_sha256"]
+    with pytest.raises(ParameterError, match="Unknown transform 'l3'; did you mean 'l2'"):
+        experiments.transformed(colours, "l3", ~is_test)

@@ -1,0 +1,254 @@
+"""The committed notebooks: executed, tidy, and of one form; how the study chooses among them."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import typer
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from typer.testing import CliRunner
+
+from fashion_rir import command_line, study
+from fashion_rir.committed_notebooks import WIDGET
+from fashion_rir.errors import ParameterError
+from fashion_rir.workspace import open_workspace, profile_parameters
+
+ROOT = Path(__file__).parents[1]
+DEMO = open_workspace("demo", ROOT)
+NOTEBOOKS = study.notebooks(DEMO)
+SECTIONS = ("## On the real catalogue", "## Takeaways", "## Limits", "## Exercises")
+MOST_LINES = 20  # of a code cell, blank lines not counted
+MOST_BYTES = 2_000_000
+LOCAL_PATHS = ("/root/", "/home/", "/work", "/tmp", "/Users/", "C:\\")
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def prose(notebook: NotebookNode) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def parameters(notebook: NotebookNode) -> dict[str, object]:
+    """The names and values of the one cell that papermill replaces; literals only."""
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    return {
+        statement.targets[0].id: ast.literal_eval(statement.value)
+        for statement in ast.parse(cell.source).body
+    }
+
+
+def form_faults(notebook: NotebookNode, number: str) -> list[str]:
+    """Where a notebook departs from the form that all have."""
+    faults = []
+    if not notebook.cells[0].source.startswith(f"# {number} · "):
+        faults.append("title")
+    lines = prose(notebook).splitlines()
+    faults += [section for section in SECTIONS if lines.count(section) != 1]
+    exercises = prose(notebook).partition("## Exercises")[2]
+    n_solutions = exercises.count("<details>")
+    if n_solutions < 2 or exercises.count("</details>") != n_solutions:
+        faults.append("solutions")
+    return faults + [f"{c.id} is long" for c in code_cells(notebook) if n_lines(c) > MOST_LINES]
+
+
+def n_lines(cell: NotebookNode) -> int:
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
+def output_faults(notebook: NotebookNode) -> list[str]:
+    """What must not be in the outputs, or is missing there."""
+    faults = ["widget state"] if "widgets" in notebook.metadata else []
+    for cell in code_cells(notebook):
+        if cell.execution_count is None:
+            faults.append(f"{cell.id}: not executed")
+        if set(cell.metadata) - {"tags"}:
+            faults.append(f"{cell.id}: metadata")
+        for output in cell.outputs:
+            faults += [f"{cell.id}: {what}" for what in faults_of(output)]
+    return faults
+
+
+def faults_of(output: NotebookNode) -> list[str]:
+    data = output.get("data", {})
+    faults = ["error"] if output.output_type == "error" else []
+    faults += ["stderr"] if output.get("name") == "stderr" else []
+    faults += ["widget"] if WIDGET in data else []
+    # A picture's base64 may hold "/tmp" by chance: only what is read as text counts.
+    texts = [output.get("text", ""), *(str(data[kind]) for kind in data if "image" not in kind)]
+    return faults + [path for path in LOCAL_PATHS if any(path in text for text in texts)]
+
+
+def test_there_are_notebooks_numbered_without_gaps():
+    files = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert files == [path.name for path in NOTEBOOKS]
+    numbers = [path.name[:3] for path in NOTEBOOKS]
+    assert numbers == [f"{position:02d}-" for position in range(1, len(NOTEBOOKS) + 1)]
+
+
+@every_notebook
+def test_the_readme_links_every_notebook(path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"| [{path.stem}](notebooks/{path.name}) |" in readme
+
+
+@every_notebook
+def test_a_notebook_has_the_form_of_all(path):
+    assert form_faults(read(path), path.name[:2]) == []
+
+
+@every_notebook
+def test_a_notebook_is_executed_and_tidy(path):
+    assert output_faults(read(path)) == []
+    assert path.stat().st_size < MOST_BYTES
+
+
+@every_notebook
+def test_the_parameters_of_a_notebook_are_those_of_the_demo_profile(path):
+    assert parameters(read(path)) == profile_parameters(DEMO, path.stem)
+
+
+@every_notebook
+@pytest.mark.parametrize("profile", ["sample", "full"])
+def test_every_profile_names_the_same_parameters(path, profile):
+    named = profile_parameters(open_workspace(profile, ROOT), path.stem)
+    assert sorted(named) == sorted(profile_parameters(DEMO, path.stem))
+
+
+def faultless_notebook() -> NotebookNode:
+    solution = "<details><summary>Solution</summary>\n\n7\n\n</details>"
+    return new_notebook(
+        cells=[
+            new_markdown_cell("# 04 · A title"),
+            new_code_cell("seed = 20  # of all", id="a", execution_count=1,
+                          metadata={"tags": ["parameters"]}),
+            new_code_cell("1 + 1", id="b", execution_count=2,
+                          outputs=[new_output("execute_result", {"text/plain": "2"})]),
+            new_markdown_cell("\n".join(SECTIONS)),
+            new_markdown_cell(f"1. How?\n\n{solution}\n\n2. Why?\n\n{solution}"),
+        ]
+    )  # fmt: skip
+
+
+def test_a_faultless_notebook_has_no_faults():
+    notebook = faultless_notebook()
+    assert form_faults(notebook, "04") == output_faults(notebook) == []
+    assert parameters(notebook) == {"seed": 20}
+
+
+def test_faults_of_form_are_found():
+    notebook = faultless_notebook()
+    notebook.cells[0].source = "# 4. A title"
+    notebook.cells[2].source = "1\n" * 21
+    notebook.cells[3].source = "\n".join(SECTIONS).replace("## Limits", "## Limitations")
+    notebook.cells[4].source = "1. How? Seven."
+    assert form_faults(notebook, "04") == ["title", "## Limits", "solutions", "b is long"]
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        (new_output("stream", name="stderr", text="UserWarning"), "b: stderr"),
+        (new_output("stream", name="stdout", text="in /home/me/x.csv"), "b: /home/"),
+        (new_output("display_data", {"text/html": r"<td>C:\data</td>"}), "b: C:\\"),
+        (new_output("display_data", {WIDGET: {"model_id": "5"}}), "b: widget"),
+        (new_output("error", ename="ValueError", evalue="no", traceback=[]), "b: error"),
+    ],
+)
+def test_faults_of_output_are_found(output, fault):
+    notebook = faultless_notebook()
+    notebook.cells[2].outputs.append(output)
+    assert output_faults(notebook) == [fault]
+
+
+def test_a_path_in_the_code_of_a_picture_is_no_fault():
+    notebook = faultless_notebook()
+    notebook.cells[2].outputs.append(new_output("display_data", {"image/png": "iVBO/tmp/x"}))
+    assert output_faults(notebook) == []
+
+
+def test_a_notebook_that_was_not_executed_or_not_tidied_is_found():
+    notebook = faultless_notebook()
+    notebook.metadata["widgets"] = {}
+    notebook.cells[1].execution_count = None
+    notebook.cells[2].metadata["papermill"] = {"duration": 1.5}
+    assert output_faults(notebook) == ["widget state", "a: not executed", "b: metadata"]
+
+
+def test_a_parameter_that_is_computed_is_refused():
+    notebook = faultless_notebook()
+    notebook.cells[1].source = "seed = 4 * 5"
+    with pytest.raises(ValueError, match="malformed"):
+        parameters(notebook)
+
+
+@pytest.mark.parametrize("name", ["02", "02-pretrained-baselines", "02-pretrained-baselines.ipynb"])
+def test_study_chooses_a_notebook_by_number_or_name(name):
+    (chosen,) = study.choose(DEMO, only=name)
+    assert chosen.stem == "02-pretrained-baselines"
+    assert study.choose(DEMO, first=name) == NOTEBOOKS[1:]
+
+
+def test_study_takes_all_notebooks_by_default():
+    assert study.choose(DEMO) == NOTEBOOKS
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"), [("02-pretraind-baseline", "02-pretrained-baselines"), ("99", "")]
+)
+def test_study_refuses_an_unknown_notebook_with_the_nearest(name, nearest):
+    with pytest.raises(ParameterError, match=f"Unknown notebook '{name}'; did you .*'{nearest}"):
+        study.choose(DEMO, only=name)
+
+
+def command_names(group: object, names: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words that call each command, through all groups."""
+    if not hasattr(group, "commands"):
+        return [names]
+    return [
+        found
+        for name, command in group.commands.items()
+        for found in command_names(command, (*names, name))
+    ]
+
+
+@pytest.mark.parametrize(
+    "names", command_names(typer.main.get_command(command_line.app)), ids=" ".join
+)
+def test_the_help_of_every_command_holds_an_example(names):
+    answer = CliRunner().invoke(command_line.app, [*names, "--help"])
+    assert answer.exit_code == 0
+    assert f"Example: fashion-rir {' '.join(names)}" in " ".join(answer.output.split())
+
+
+def run_command(*words: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "fashion_rir", *words],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_the_command_line_says_what_it_can_do():
+    answer = run_command("--help")
+    assert answer.returncode == 0
+    for name in ("study", "data", "embed", "search", "evaluate"):
+        assert name in answer.stdout
+
+
+def test_a_misspelt_profile_is_answered_in_one_sentence():
+    answer = run_command("study", "--profile", "dmeo")
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    (line,) = answer.stderr.splitlines()
+    assert line.startswith("Error: Unknown profile 'dmeo'; did you mean 'demo'?")

@@ -1,0 +1,243 @@
+"""results: records are whole, tables are about one catalogue, and inputs are told apart."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fashion_rir import results
+from fashion_rir.errors import RecordError
+from fashion_rir.evaluation import METRICS, Evaluation
+
+INPUTS = {"profile": "demo", "data_hash": "abc", "seed": 1}
+
+
+def retrieval_record(
+    backbone: str, measure: str, mean_ap: float, *, preprocessing: str = "resize", **inputs
+) -> dict:
+    """A record of kind `retrieval` with one protocol, label and metric."""
+    model = {"model": f"{backbone}-128-{preprocessing}", "backbone": backbone,
+             "preprocessing": preprocessing, "weights": "imagenet"}  # fmt: skip
+    estimate = {"value": mean_ap, "low": mean_ap - 0.1, "high": mean_ap + 0.1}
+    labels = {
+        "articleType": {"micro": {"mAP": estimate}, "macro": {"mAP": estimate | {"value": 0}}}
+    }
+    return results.make_record(
+        "retrieval", f"{model['model']}-{measure}",
+        {**INPUTS, "model": model, "measure": measure, **inputs},
+        protocols={"held_out": {"labels": labels}},
+    )  # fmt: skip
+
+
+def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:
+    record = results.make_record("test", "some-name", INPUTS, numbers=[1, 0.5], text="é")
+    path = results.write(record, tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "some-name.json"
+    assert results.read(path.parent, "some-name") == record
+    assert [file.name for file in path.parent.iterdir()] == ["some-name.json"]
+    assert record["made_by"]["versions"]["numpy"] == np.__version__
+
+
+def test_a_record_says_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "PACKAGES", ("numpy", "surely-not-a-package"))
+    versions = results.make_record("test", "name", INPUTS)["made_by"]["versions"]
+    assert versions == {"numpy": np.__version__, "surely-not-a-package": "not installed"}
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    first = results.make_record("test", "name", {"a": 1, **INPUTS}, numbers={"x": 1, "y": 2})
+    second = results.make_record("test", "name", {**INPUTS, "a": 1}, numbers={"y": 2, "x": 1})
+    one, two = results.write(first, tmp_path / "1"), results.write(second, tmp_path / "2")
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_write_that_fails_leaves_the_earlier_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results.write(results.make_record("test", "name", INPUTS, value=1), tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(RecordError, match=r"name\.json \(No space left on device\)"):
+        results.write(results.make_record("test", "name", INPUTS, value=2), tmp_path)
+    assert results.read(tmp_path, "name")["value"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["name.json"]  # nothing half written
+
+
+def test_a_record_that_is_no_json_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(TypeError):
+        results.write(results.make_record("test", "name", INPUTS, value=object()), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RecordError, match="Cannot write the record"):
+        results.write(results.make_record("test", "name", INPUTS), tmp_path / "file")
+
+
+def test_a_missing_record_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=r"no record .*name\.json; run the notebook"):
+        results.read(tmp_path, "name")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", '{"schema": 1', "[1, 2]", '"text"', "null", "{}", '{"schema": 1}', b"\xff\xfe\x00"],
+)
+def test_a_damaged_record_is_refused(tmp_path: Path, content: str | bytes) -> None:
+    data = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "name.json").write_bytes(data)
+    with pytest.raises(RecordError, match=r"name\.json is no .*delete it and run its notebook"):
+        results.read(tmp_path, "name")
+
+
+def test_a_folder_in_the_place_of_a_record_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "name.json").mkdir()
+    with pytest.raises(RecordError, match="is no result record"):
+        results.read(tmp_path, "name")
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    record = results.make_record("test", "name", INPUTS) | {"schema": 99}
+    results.write(record, tmp_path)
+    with pytest.raises(RecordError, match="schema version 99, this program reads 1"):
+        results.read(tmp_path, "name")
+
+
+def test_the_hash_changes_with_every_input() -> None:
+    inputs = {"profile": "demo", "data_hash": "abc", "model": {"weights": "x"}, "protocols": ["a"]}
+    hashes = {
+        results.hash_inputs(changed)
+        for changed in (
+            inputs,
+            inputs | {"profile": "full"},
+            inputs | {"data_hash": "abd"},
+            inputs | {"model": {"weights": "y"}},
+            inputs | {"protocols": ["a", "b"]},
+            inputs | {"seed": 1},
+        )
+    }
+    assert len(hashes) == 6
+    assert results.hash_inputs(dict(reversed(inputs.items()))) == results.hash_inputs(inputs)
+
+
+def test_timings_do_not_change_the_hash() -> None:
+    quick = results.make_record("test", "name", INPUTS, timings={"seconds": 1})
+    slow = results.make_record("test", "name", INPUTS, timings={"seconds": 9})
+    assert quick["inputs_hash"] == slow["inputs_hash"]
+    assert {key for key in quick if quick[key] != slow[key]} == {"timings"}
+
+
+def test_read_all_takes_one_kind_by_name(tmp_path: Path) -> None:
+    for kind, name in (("retrieval", "b"), ("retrieval", "a"), ("eda", "c")):
+        results.write(results.make_record(kind, name, INPUTS), tmp_path)
+    assert [record["name"] for record in results.read_all(tmp_path, "retrieval")] == ["a", "b"]
+    with pytest.raises(RecordError, match="no ablation record"):
+        results.read_all(tmp_path, "ablation")
+    with pytest.raises(RecordError, match="run the notebooks first"):
+        results.read_all(tmp_path / "missing", "retrieval")
+
+
+def test_read_named_keeps_the_order(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        results.write(results.make_record("test", name, INPUTS), tmp_path)
+    assert [r["name"] for r in results.read_named(tmp_path, ["c", "a"])] == ["c", "a"]
+
+
+@pytest.mark.parametrize(("key", "other"), [("profile", "full"), ("data_hash", "xyz")])
+def test_records_of_other_data_cannot_stand_in_one_table(
+    tmp_path: Path, key: str, other: str
+) -> None:
+    results.write(results.make_record("test", "a", INPUTS), tmp_path)
+    results.write(results.make_record("test", "b", INPUTS | {key: other}), tmp_path)
+    with pytest.raises(RecordError, match=f"a and b differ in {key}"):
+        results.read_all(tmp_path, "test")
+    with pytest.raises(RecordError, match=f"differ in {key}"):
+        results.read_named(tmp_path, ["a", "b"])
+
+
+def evaluation_of(n_queries: int) -> Evaluation:
+    values = {metric: np.linspace(0, 1, n_queries) for metric in METRICS}
+    scores = pd.DataFrame(values).assign(label=["Shirts", *["Ties"] * (n_queries - 1)][:n_queries])
+    return Evaluation({"articleType": scores}, {"articleType": 7}, 50)
+
+
+def test_summarise_by_hand() -> None:
+    found = results.summarise(evaluation_of(3), seed=0)
+    assert found["n_gallery"] == 50
+    summary = found["labels"]["articleType"]
+    assert (summary["n_queries"], summary["n_excluded"], summary["n_classes"]) == (3, 7, 2)
+    assert list(summary["micro"]) == list(METRICS)
+    assert summary["micro"]["mAP"]["value"] == 0.5  # (0 + 1/2 + 1) / 3
+    assert summary["macro"]["mAP"]["value"] == 0.375  # (0 + (1/2 + 1) / 2) / 2
+    assert summary["micro"]["mAP"]["low"] < 0.5 < summary["micro"]["mAP"]["high"]
+
+
+def test_a_label_without_a_query_has_counts_only() -> None:
+    found = results.summarise(evaluation_of(0), seed=0)["labels"]["articleType"]
+    assert found == {"n_queries": 0, "n_excluded": 7, "n_classes": 0}
+
+
+def test_the_best_model_comes_first() -> None:
+    records = [
+        retrieval_record("mobilenetv2", "cosine", 0.4),
+        retrieval_record("resnet50", "manhattan", 0.6, preprocessing="pad"),
+        retrieval_record("vgg16", "cosine", 0.6),
+    ]
+    table = results.retrieval_table(
+        records, protocol="held_out", label="articleType", metrics=["mAP"]
+    )
+    # Equal values stand by name.
+    assert table["model"].tolist() == ["resnet50-128-pad", "vgg16-128-resize",
+                                       "mobilenetv2-128-resize"]  # fmt: skip
+    assert table["thesis"].tolist() == ["f", "", "b"]
+    assert table.loc[2, ["mAP", "mAP low", "mAP high"]].tolist() == pytest.approx([0.4, 0.3, 0.5])
+    assert table.index.tolist() == [0, 1, 2]
+
+
+def test_macro_means_on_request() -> None:
+    records = [retrieval_record("vgg16", "cosine", 0.4)]
+    table = results.retrieval_table(
+        records, protocol="held_out", label="articleType", metrics=["mAP"], average="macro"
+    )
+    assert table["mAP"].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "label", "metric", "missing"),
+    [
+        ("thesis", "articleType", "mAP", "'thesis'"),
+        ("held_out", "season", "mAP", "'season'"),
+        ("held_out", "articleType", "MRR", "'MRR'"),
+    ],
+)
+def test_what_a_record_lacks_is_named(protocol: str, label: str, metric: str, missing: str) -> None:
+    with pytest.raises(RecordError, match=f"vgg16-128-resize-cosine has nothing on {missing}"):
+        results.retrieval_table(
+            [retrieval_record("vgg16", "cosine", 0.4)],
+            protocol=protocol, label=label, metrics=[metric],
+        )  # fmt: skip
+
+
+def test_comparison_table() -> None:
+    def compared(first: str, low: float, high: float) -> dict:
+        difference = {"value": 0.02, "low": low, "high": high}
+        inputs = INPUTS | {"first": first, "second": "b"}
+        return results.make_record("comparison", first, inputs, differences={"mAP": difference})
+
+    records = [compared("a", 0.01, 0.03), compared("c", -0.01, 0.05), compared("d", 0, 0.04)]
+    table = results.comparison_table(records, "mAP")
+    assert table["comparison"].tolist() == ["a − b", "c − b", "d − b"]
+    assert table["outside the noise"].tolist() == [True, False, False]
+    assert table["low"].tolist() == [0.01, -0.01, 0]
+    assert results.comparison_table([], "mAP").empty
+
+
+def test_numbers_are_stored_to_six_digits() -> None:
+    assert results.rounded(np.float32(1 / 3)) == 0.333333
+    assert json.dumps(results.rounded(np.float64(2 / 3))) == "0.666667"

@@ -1,0 +1,128 @@
+"""study: notebooks get the profile's parameters, and one that fails is named with its cell."""
+
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from nbclient.exceptions import DeadKernelError
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from fashion_rir import report, study
+from fashion_rir.committed_notebooks import METADATA, WIDGET_NOTE
+from fashion_rir.errors import FashionRirError, ParameterError
+from fashion_rir.workspace import Workspace
+
+PARAMETERS = 'profile = "demo"\nseed = 1'
+PROFILE = """
+notebooks:
+  01-good: {seed: 77}
+  02-fails: {}
+  03-never: {}
+"""
+GOOD = [
+    'print(f"the seed of {profile} is {seed}")',
+    "from PIL import Image\nImage.new('RGB', (4, 4), 'red')",
+    "from IPython.display import display\n"
+    "display({'application/vnd.jupyter.widget-view+json': {'model_id': '5'}}, raw=True)",
+]
+FAILS = ["1 + 1", "raise ValueError('two\\nlines')"]
+
+
+def write_notebook(path: Path, sources: list[str]) -> None:
+    cells = [new_markdown_cell("# A title with $x^2$"),
+             new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+             *(new_code_cell(source) for source in sources)]  # fmt: skip
+    nbformat.write(new_notebook(cells=cells, metadata=METADATA), path)
+
+
+def write_project(root: Path) -> Workspace:
+    (root / "notebooks").mkdir(parents=True)
+    (root / "profiles").mkdir()
+    (root / "profiles" / "demo.yaml").write_text(PROFILE, encoding="utf-8")
+    write_notebook(root / "notebooks" / "01-good.ipynb", GOOD)
+    write_notebook(root / "notebooks" / "02-fails.ipynb", FAILS)
+    write_notebook(root / "notebooks" / "03-never.ipynb", [])
+    (root / "notebooks" / "scratch.ipynb").write_text("not numbered, so not of the study")
+    return Workspace(root, "demo")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return write_project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def broken_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, str, list[str]]:
+    """A study whose second notebook fails: its workspace, the error, and the progress lines."""
+    workspace = write_project(tmp_path_factory.mktemp("project"))
+    lines: list[str] = []
+    with pytest.raises(FashionRirError) as caught:
+        study.run(workspace, study.notebooks(workspace), say=lines.append)
+    return workspace, str(caught.value), lines
+
+
+def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
+    workspace, message, lines = broken_off
+    output = report.folder(workspace) / "notebooks" / "02-fails.ipynb"
+    # Cell 4: behind the parameters, the profile's parameters and 1 + 1.
+    assert message == (
+        "02-fails.ipynb stopped in cell 4: ValueError: two lines. Mend it and go on with --from "
+        f"02; the output is in {output}."
+    )
+    assert lines[0] == "[1/3] 01-good ..."
+    assert lines[1].startswith("[1/3] 01-good done in ")
+    assert lines[2:] == ["[2/3] 02-fails ..."]
+
+
+def test_what_ran_before_is_kept_with_the_profile_s_parameters(broken_off) -> None:
+    executed = report.folder(broken_off[0]) / "notebooks"
+    assert sorted(path.name for path in executed.iterdir()) == ["01-good.ipynb", "02-fails.ipynb"]
+    assert "the seed of demo is 77" in (executed / "01-good.ipynb").read_text(encoding="utf-8")
+    source = broken_off[0].root / "notebooks" / "01-good.ipynb"
+    assert "77" not in source.read_text(encoding="utf-8")
+
+
+def test_a_page_of_the_report_needs_no_network(broken_off) -> None:
+    index = report.write(broken_off[0])
+    assert 'href="notebooks/01-good.html"' in index.read_text(encoding="utf-8")
+    page = (index.parent / "notebooks" / "01-good.html").read_text(encoding="utf-8")
+    assert "the seed of demo is 77" in page
+    assert "data:image/png;base64," in page
+    assert WIDGET_NOTE in page
+    assert "<title>01-good</title>" in page
+    for trace in ("https://cdn", "unpkg", "require.js", "require.min.js", "mathjax", "mermaid.esm"):
+        assert trace not in page
+    for fetched in ("<script", "<link", "@import", "url(http", "url('http", 'src="http'):
+        assert fetched not in page
+
+
+def test_a_kernel_that_dies_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object, **__: object) -> None:
+        raise DeadKernelError("Kernel died")
+
+    monkeypatch.setattr(papermill, "execute_notebook", die)
+    with pytest.raises(FashionRirError, match=r"kernel of 03-never\.ipynb died .* --from 03"):
+        study.run(workspace, study.choose(workspace, only="03"))
+
+
+def test_a_parameter_that_a_notebook_does_not_have_is_refused(workspace: Workspace) -> None:
+    profile = workspace.root / "profiles" / "demo.yaml"
+    profile.write_text("notebooks:\n  01-good: {sed: 77}", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"01-good\.ipynb 'sed'; did you mean 'seed'"):
+        study.run(workspace, study.choose(workspace, only="01"))
+
+
+def test_only_numbered_notebooks_are_the_study_s(workspace: Workspace) -> None:
+    names = [path.stem for path in study.notebooks(workspace)]
+    assert names == ["01-good", "02-fails", "03-never"]
+    assert study.choose(workspace) == study.notebooks(workspace)
+
+
+def test_choose_by_number_or_name(workspace: Workspace) -> None:
+    every = study.notebooks(workspace)
+    assert study.choose(workspace, first="02") == every[1:]
+    assert study.choose(workspace, only="03-never") == every[2:]
+    assert study.choose(workspace, only="01-good.ipynb") == every[:1]
+    with pytest.raises(ParameterError, match="notebook '03-nevr'; did you mean '03-never'"):
+        study.choose(workspace, only="03-nevr")
