@@ -44,6 +44,14 @@ def main() -> None:
     except FashionRirError as error:
         typer.secho(f"Error: {error}", fg="red", err=True)
         raise SystemExit(1) from error
+    except OSError as error:  # a full or read-only disk, wherever it is met
+        typer.secho(
+            f"Error: {error.strerror or error} ({error.filename or 'no file named'}); check that "
+            "the disk has space and the folder may be written, then run the same command again.",
+            fg="red",
+            err=True,
+        )
+        raise SystemExit(1) from error
     except SystemExit as end:
         if end.code == INTERRUPTED:
             typer.secho("Interrupted; run the same command again to go on.", fg="yellow", err=True)

@@ -89,6 +89,7 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
     client = NotebookClient(
         notebook,
         kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:

@@ -44,6 +44,7 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> ParameterErro
         Unknown profile 'dmeo'; did you mean 'demo'? Known: demo, full.
     """
     known = list(known)
-    near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    by_lower_case = {one.lower(): one for one in known}  # 'men' is nearer to 'Men' than to 'Women'
+    near = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.0)
+    hint = f"; did you mean {by_lower_case[near[0]]!r}?" if near else "."
     return ParameterError(f"Unknown {what} {name!r}{hint} Known: {', '.join(known)}.")

@@ -35,7 +35,7 @@ TRANSFORMS = {
     "l2": lambda vectors, train: transforms.l2_normalise(vectors),
     "power": lambda vectors, train: transforms.power_normalise(vectors),
     "whiten256": lambda vectors, train: transforms.fit_whitening(
-        train, min(WHITENED_DIM, len(train) - 1)
+        train, min(WHITENED_DIM, len(train) - 1, train.shape[1])
     )(vectors),
     "binary": lambda vectors, train: transforms.binarise(vectors, np.median(train, axis=0)),
 }

@@ -146,7 +146,10 @@ class Index:
             raise StoreError(f"{path} is damaged; build the index again.")
         index = cls.__new__(cls)
         index.gallery, index.kind, index.effort = gallery, kind, effort
-        index._raw = faiss.read_index(str(path))
+        try:
+            index._raw = faiss.read_index(str(path))
+        except RuntimeError as error:  # whole, but written by another FAISS
+            raise StoreError(f"This FAISS cannot read {path}; build the index again.") from error
         return index
 
     def _candidates(self, prepared: np.ndarray, k: int, where: np.ndarray | None) -> np.ndarray:

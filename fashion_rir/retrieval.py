@@ -262,8 +262,10 @@ class Gallery:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "gallery.json").unlink(missing_ok=True)  # it comes last: then all is there
-            np.save(folder / "vectors.npy", self.vectors)
-            np.save(folder / "ids.npy", self.ids)
+            for name, array in (("vectors", self.vectors), ("ids", self.ids)):
+                partial = folder / f"{name}.part.npy"  # the array may be mapped from the old file
+                np.save(partial, array)
+                partial.replace(folder / f"{name}.npy")
             (folder / "gallery.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         except OSError as error:
             raise StoreError(f"Cannot write the gallery {folder} ({error}).") from error

@@ -1,6 +1,9 @@
 """command_line: what it prints, its exit codes, and one sentence for every error."""
 
+import contextlib
+import io
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -24,21 +27,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def run_command(home: Path, *words: object) -> Command:
+    """Exit code, stdout and stderr of the command with these words, run in `home`."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as end,
+    ):
+        patch.setenv(workspace.HOME_VARIABLE, str(home))
+        patch.delenv(workspace.ARCHIVE_VARIABLE, raising=False)
+        patch.setattr(demo, "generate", partial(demo.generate, n_products=60))
+        patch.setattr(sys, "argv", ["fashion-rir", *map(str, words)])
+        command_line.main()
+    return end.value.code, out.getvalue(), err.getvalue()
+
+
 @pytest.fixture
-def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
-    """Runs the command with these words: exit code, stdout, stderr."""
-    monkeypatch.setenv(workspace.HOME_VARIABLE, str(home))
-    monkeypatch.delenv(workspace.ARCHIVE_VARIABLE, raising=False)
-    monkeypatch.setattr(demo, "generate", partial(demo.generate, n_products=60))
-
-    def run(*words: object) -> Command:
-        monkeypatch.setattr(sys, "argv", ["fashion-rir", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            command_line.main()
-        printed = capsys.readouterr()
-        return end.value.code, printed.out, printed.err
-
-    return run
+def call(home: Path) -> Callable[..., Command]:
+    return partial(run_command, home)
 
 
 def test_data_check_counts_and_lists(call, home: Path, catalog_folder: Path) -> None:
@@ -95,10 +103,10 @@ def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:
 SMALL = ("--weights", "none", "--image-size", "32", "--profile", "demo")
 
 
-@pytest.fixture
-def embedded(call, home: Path) -> Command:
-    """The demo catalogue in the feature store; quick the second time."""
-    return call("embed", "--catalogue", "demo", *SMALL)
+@pytest.fixture(scope="module")
+def embedded(home: Path) -> Command:
+    """The demo catalogue in the feature store."""
+    return run_command(home, "embed", "--catalogue", "demo", *SMALL)
 
 
 def test_embed_says_where_the_embeddings_are(home: Path, embedded: Command) -> None:

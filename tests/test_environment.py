@@ -29,6 +29,7 @@ FIXED = (
     "tensorflow",
 )
 PYTHONS = ("3.11", "3.12", "3.13")
+UNLOCKED_EXTRAS = ("annoy",)  # come as source only
 INDEX = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links|index-url\s*=")
 
 
@@ -109,9 +110,25 @@ def lock() -> str:
 
 
 def test_every_direct_dependency_is_pinned_inside_its_range(project, lock):
-    extras = project["project"]["optional-dependencies"].values()
-    direct = [*project["project"]["dependencies"], *(name for extra in extras for name in extra)]
+    direct = project["project"]["dependencies"].copy()
+    for extra, dependencies in project["project"]["optional-dependencies"].items():
+        direct += [] if extra in UNLOCKED_EXTRAS else dependencies
     assert unpinned(direct, lock) == []
+
+
+def test_what_comes_as_source_only_is_not_locked(project, lock):
+    locked = {pin.name for pin, _ in pins(lock)}
+    for extra in UNLOCKED_EXTRAS:
+        dependencies = project["project"]["optional-dependencies"][extra]
+        assert locked.isdisjoint(Requirement(entry).name for entry in dependencies)
+
+
+def test_the_documented_command_locks_all_other_extras(project):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^uv pip compile .*?requirements\.lock$", text, re.M | re.S)
+    extras = set(project["project"]["optional-dependencies"]) - set(UNLOCKED_EXTRAS)
+    assert set(re.findall(r"--extra (\S+)", command)) == extras
+    assert "--all-extras" not in command
 
 
 def test_what_builds_the_package_is_pinned_too(project, lock):

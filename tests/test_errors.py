@@ -16,6 +16,10 @@ def test_unknown_name_without_any_known_one_makes_no_offer():
     assert "did you mean" not in str(errors.unknown_name("profile", "demo", []))
 
 
+def test_unknown_name_does_not_look_at_upper_and_lower_case():
+    assert "did you mean 'Men'?" in str(errors.unknown_name("gender", "men", ["Women", "Men"]))
+
+
 def test_unknown_name_takes_names_that_are_no_text():
     assert "Unknown measure 7" in str(errors.unknown_name("measure", 7, ["cosine"]))
 

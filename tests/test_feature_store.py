@@ -4,8 +4,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -241,6 +241,13 @@ def test_a_store_whose_pages_are_overwritten_is_refused(store):
         FeatureStore.open(store.path)
 
 
+def test_a_store_whose_schema_is_no_text_is_refused(store):
+    data = store.path.read_bytes()
+    store.path.write_bytes(data.replace(b"CREATE TABLE metadata(", b"CREATE TAB\xffE metadata("))
+    with pytest.raises(StoreError, match="store.sqlite is damaged, or no SQLite file"):
+        FeatureStore.open(store.path)
+
+
 @pytest.mark.parametrize("content", [None, "CREATE TABLE products (id INTEGER)"])
 def test_another_database_is_no_store(tmp_path, content):
     path = tmp_path / "store.sqlite"
@@ -323,20 +330,27 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_store(tmp_path, monkeypatc
 # --- two processes, and a killed one ---
 
 
-def test_a_reader_sees_whole_batches_while_another_connection_writes(store):
-    def write() -> None:
-        for start in range(0, 200, 10):
-            names = [f"w{number}.jpg" for number in range(start, start + 10)]
-            store.append(names, np.ones((10, 3)))
+def test_a_writer_between_counting_and_reading_does_not_confuse_the_reader(store, monkeypatch):
+    connect = sqlite3.connect
+    attempts = []
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    while writer.is_alive():
-        names, embeddings = FeatureStore.open(store.path).load()
-        assert len(names) == len(embeddings)
-        assert (len(names) - 3) % 10 == 0
-    writer.join()
-    assert len(store.image_names()) == 203
+    class Interrupted(sqlite3.Connection):
+        def execute(self, statement: str) -> sqlite3.Cursor:
+            if statement.startswith("SELECT image_name"):
+                attempts.append(statement)
+                with (
+                    suppress(sqlite3.OperationalError),  # it has to wait: locked
+                    closing(connect(store.path, timeout=0)) as writer,
+                    writer,
+                ):
+                    writer.execute("INSERT INTO image_features VALUES ('4.jpg', x'00')")
+            return super().execute(statement)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", partial(connect, factory=Interrupted))
+        names, _ = store.load()
+    assert attempts
+    assert names == NAMES
 
 
 WRITER = """

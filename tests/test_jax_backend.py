@@ -24,6 +24,7 @@ assert "tensorflow" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_jax_embeds_like_tensorflow(tmp_path: Path) -> None:
     pytest.importorskip("jax")
     import keras
