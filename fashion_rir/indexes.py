@@ -29,7 +29,7 @@ SUPPORTED = {
     "kd_tree": ("cosine", "euclidean", "manhattan"),
 }
 HNSW_NEIGHBOURS = 32  # links a node; more is more exact, larger and slower to build
-HNSW_BUILD_EFFORT = 200
+HNSW_BUILD_EFFORT = 100
 ANNOY_TREES = 50
 STRICT_FILTER = 0.1  # share of the gallery; a graph misses much of what a stricter one leaves
 SEED = 0
