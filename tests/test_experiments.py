@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fashion_rir import catalog as catalogs
-from fashion_rir import demo, evaluation, experiments, floors, results, splits
+from fashion_rir import demo, evaluation, experiments, floors, intervals, results, splits
 from fashion_rir.errors import ParameterError, RecordError, StoreError
 from fashion_rir.evaluation import METRICS
 from fashion_rir.feature_store import FeatureStore
@@ -216,6 +216,8 @@ def test_a_comparison_by_hand(
     is_test: np.ndarray,
 ) -> None:  # fmt: skip
     names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
+    scattered = workspace.scores / f"{names[1]}.parquet"
+    pd.read_parquet(scattered).iloc[::-1].to_parquet(scattered)  # paired by id, not by place
     record = experiments.comparison(workspace, *names, label="gender", seed=SEED)
     assert record["name"] == "mean-colour-32-resize-cosine-minus-chance-cosine-held_out-gender"
     assert results.read(workspace.results, record["name"]) == record
@@ -225,10 +227,13 @@ def test_a_comparison_by_hand(
     ]
     assert record["n_queries"] == len(scores[0])
     for metric in METRICS:
-        expected = (scores[0][metric] - scores[1][metric]).mean()
+        expected = (scores[0][metric] - scores[1][metric]).mean()  # pandas pairs by id
         found = record["differences"][metric]
         assert found["value"] == pytest.approx(expected, abs=1e-6)
         assert found["low"] <= found["value"] <= found["high"]
+    pairs = scores[0]["mAP"] - scores[1]["mAP"].loc[scores[0].index]
+    interval = intervals.paired_difference(pairs, np.zeros(len(pairs)), seed=SEED)
+    assert record["differences"]["mAP"] == results.estimate_dict(interval)
 
 
 def test_a_comparison_needs_the_same_queries(

@@ -92,14 +92,14 @@ def test_metric_intervals(table: pd.DataFrame) -> None:
 
 def test_differences_mark_what_is_inside_the_noise() -> None:
     table = pd.DataFrame(
-        {"comparison": ["a − b", "c − d"], "value": [0.02, 0.01], "low": [0.01, -0.01],
-         "high": [0.03, 0.04]}
+        {"comparison": ["a − b", "c − d", "e − f"], "value": [0.02, 0.01, -0.02],
+         "low": [0.01, -0.01, -0.03], "high": [0.03, 0.04, -0.01]}
     )  # fmt: skip
     figure, axes = plots.differences(table, title="Pairs", xlabel="difference in mAP")
     assert_labelled(axes, "Pairs")
-    assert texts(axes) == ["+0.020", "+0.010"]
+    assert texts(axes) == ["+0.020", "+0.010", "-0.020"]
     markers = [line.get_marker() for line in axes.lines if line.get_marker() in ("o", "s")]
-    assert markers == ["o", "s"]
+    assert markers == ["o", "s", "o"]
 
 
 @pytest.mark.parametrize("draw", [

@@ -119,10 +119,11 @@ def test_minus_one_excludes_nothing() -> None:
 
 @pytest.mark.parametrize("measure", MEASURES)
 def test_equal_distances_come_in_the_gallery_s_order(measure: str) -> None:
-    products = np.repeat(embeddings(2), 100, axis=0)  # two kinds, a hundred copies of each
-    ids = np.random.default_rng(1).permutation(200)
-    found = Gallery(products, ids, measure).search(products[[150, 0]], 5)
-    assert found.ids.tolist() == [ids[100:105].tolist(), ids[:5].tolist()]
+    generator = np.random.default_rng(1)
+    kind = generator.permutation(np.repeat([0, 1, 2], 100))  # a hundred copies of each photo
+    ids = generator.permutation(300)
+    found = Gallery(embeddings(3)[kind], ids, measure).search(embeddings(3), 5)
+    assert found.ids.tolist() == [ids[kind == number][:5].tolist() for number in range(3)]
 
 
 @pytest.mark.parametrize("measure", MEASURES)

@@ -1,5 +1,6 @@
 """study: notebooks get the profile's parameters, and one that fails is named with its cell."""
 
+import os
 from pathlib import Path
 
 import nbformat
@@ -77,7 +78,8 @@ def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
 
 def test_what_ran_before_is_kept_with_the_profile_s_parameters(broken_off) -> None:
     executed = report.folder(broken_off[0]) / "notebooks"
-    assert sorted(path.name for path in executed.iterdir()) == ["01-good.ipynb", "02-fails.ipynb"]
+    notebooks = sorted(path.name for path in executed.glob("*.ipynb"))
+    assert notebooks == ["01-good.ipynb", "02-fails.ipynb"]
     assert "the seed of demo is 77" in (executed / "01-good.ipynb").read_text(encoding="utf-8")
     source = broken_off[0].root / "notebooks" / "01-good.ipynb"
     assert "77" not in source.read_text(encoding="utf-8")
@@ -95,6 +97,20 @@ def test_a_page_of_the_report_needs_no_network(broken_off) -> None:
         assert trace not in page
     for fetched in ("<script", "<link", "@import", "url(http", "url('http", 'src="http'):
         assert fetched not in page
+
+
+def test_what_is_logged_goes_to_a_file_beside_the_notebook(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    def execute(*_: object, **__: object) -> None:
+        os.write(2, b"a line from C++\n")
+
+    monkeypatch.setattr(papermill, "execute_notebook", execute)
+    study.run(workspace, study.choose(workspace, only="03"), say=lambda line: None)
+    log = report.folder(workspace) / "notebooks" / "03-never.log"
+    assert log.read_text(encoding="utf-8") == "a line from C++\n"
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err == "afterwards\n"
 
 
 def test_a_kernel_that_dies_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
