@@ -200,7 +200,7 @@ def evaluate(
     table = results.retrieval_table(
         records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
     )
-    shown = table[["model", "measure", "weights", *report.HEADLINE_METRICS]]
+    shown = table[["model", "measure", "weights", "queries", *report.HEADLINE_METRICS]]
     typer.echo(f"{profile}: {protocol}, relevant by {label}")
     typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
 

@@ -106,5 +106,5 @@ def _headline(workspace: Workspace) -> str:
         )
     except RecordError as error:
         return f"<p>Not there yet: {html.escape(str(error))}</p>"
-    shown = table[["model", "measure", "weights", *HEADLINE_METRICS]]
+    shown = table[["model", "measure", "weights", "queries", *HEADLINE_METRICS]]
     return shown.to_html(index=False, border=0, float_format="{:.3f}".format)

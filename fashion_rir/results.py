@@ -198,8 +198,9 @@ def retrieval_table(
         average: `micro` or `macro`.
 
     Returns:
-        Columns `model`, `measure`, `thesis` (its letter there), `weights`, and for each metric
-        its value, `<metric> low` and `<metric> high`; the best by the first metric comes first.
+        Columns `model`, `measure`, `thesis` (its letter there), `weights`, `queries` (that were
+        asked), and for each metric its value, `<metric> low` and `<metric> high`; the best by the
+        first metric comes first.
 
     Raises:
         RecordError: a record lacks the protocol, the label or a metric.
@@ -216,9 +217,13 @@ def retrieval_table(
                 f"{label}); run its notebook again."
             ) from error
         model, measure = record["inputs"]["model"], record["inputs"]["measure"]
-        letter = THESIS_MODELS.get((model["backbone"], model["preprocessing"], measure), "")
-        row = {"model": model["model"], "measure": measure, "thesis": letter,
-               "weights": model["weights"]}  # fmt: skip
+        row = {
+            "model": model["model"],
+            "measure": measure,
+            "thesis": _thesis_letter(model, measure),
+            "weights": model["weights"],
+            "queries": record["inputs"]["n_queries"],
+        }
         for metric, estimate in estimates.items():
             row |= {metric: estimate["value"], f"{metric} low": estimate["low"],
                     f"{metric} high": estimate["high"]}  # fmt: skip
@@ -257,6 +262,13 @@ def rounded(value: float) -> float:
 def estimate_dict(estimate: intervals.Estimate) -> dict[str, float]:
     """An estimate as it is stored: `value`, `low`, `high`."""
     return {key: rounded(getattr(estimate, key)) for key in ("value", "low", "high")}
+
+
+def _thesis_letter(model: Mapping[str, str], measure: str) -> str:
+    """What the thesis calls this experiment; nothing for embeddings that were transformed."""
+    if "transform" in model:
+        return ""
+    return THESIS_MODELS.get((model["backbone"], model["preprocessing"], measure), "")
 
 
 def _require_same_data(records: list[dict]) -> None:

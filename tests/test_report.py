@@ -14,7 +14,8 @@ def write_record(workspace: Workspace, model: str, mean_ap: float, protocol: str
         for metric in report.HEADLINE_METRICS
     }
     about = {"model": model, "backbone": model, "preprocessing": "resize", "weights": "<none>"}
-    inputs = {"profile": workspace.profile, "data_hash": "abc", "model": about, "measure": "cosine"}
+    inputs = {"profile": workspace.profile, "data_hash": "abc", "n_queries": 9, "model": about,
+              "measure": "cosine"}  # fmt: skip
     protocols = {protocol: {"labels": {"articleType": {"micro": estimates}}}}
     record = results.make_record("retrieval", f"{model}-cosine", inputs, protocols=protocols)
     results.write(record, workspace.results)

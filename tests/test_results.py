@@ -11,7 +11,7 @@ from fashion_rir import results
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import METRICS, Evaluation
 
-INPUTS = {"profile": "demo", "data_hash": "abc", "seed": 1}
+INPUTS = {"profile": "demo", "data_hash": "abc", "seed": 1, "n_queries": 9}
 
 
 def retrieval_record(
@@ -241,3 +241,12 @@ def test_comparison_table() -> None:
 def test_numbers_are_stored_to_six_digits() -> None:
     assert results.rounded(np.float32(1 / 3)) == 0.333333
     assert json.dumps(results.rounded(np.float64(2 / 3))) == "0.666667"
+
+
+def test_the_letter_of_the_thesis_is_not_given_to_transformed_embeddings() -> None:
+    record = retrieval_record("mobilenetv2", "cosine", 0.4)
+    record["inputs"]["model"]["transform"] = "l2"
+    table = results.retrieval_table(
+        [record], protocol="held_out", label="articleType", metrics=["mAP"]
+    )
+    assert table["thesis"].tolist() == [""]
