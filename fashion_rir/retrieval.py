@@ -170,8 +170,7 @@ class Gallery:
             where: as for `search`.
         """
         excluded = np.full(len(queries), -1) if exclude_ids is None else np.asarray(exclude_ids)
-        candidates = self.ids if where is None else self.ids[where]
-        wanted = np.minimum(k, len(candidates) - np.isin(excluded, candidates))
+        wanted = np.minimum(k, self._n_candidates(excluded, where))
         rows = np.sort(rows, axis=1)  # so that equal distances come in the gallery's order
         distances = self._exact(queries, rows)
         is_out = (rows < 0) | (self.ids[rows] == excluded[:, None])
@@ -297,6 +296,18 @@ class Gallery:
         gallery._set(vectors, ids, about["measure"])
         gallery.__dict__["fingerprint"] = about["fingerprint"]
         return gallery
+
+    def _n_candidates(self, excluded: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+        """How many products each query may find: one fewer where its own is among them."""
+        places = np.searchsorted(self._sorted_ids, excluded) % len(self)
+        is_there = self._sorted_ids[places] == excluded
+        if where is None:
+            return len(self) - is_there
+        return int(where.sum()) - np.isin(excluded, self.ids[where])
+
+    @cached_property
+    def _sorted_ids(self) -> np.ndarray:
+        return np.sort(self.ids)
 
     def _exact(self, queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Distances of the few chosen rows by the definition, free of the block's rounding."""
