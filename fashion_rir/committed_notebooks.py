@@ -58,15 +58,16 @@ def clean(notebook: NotebookNode) -> NotebookNode:
         notebook: executed; it is left as it is.
 
     Returns:
-        A copy: no stderr, a sentence in the place of each widget, no metadata but the tags of
-        the cells and the name of the kernel.
+        A copy: no stderr, no progress bar, a sentence in the place of each other widget, no
+        metadata but the tags of the cells and the name of the kernel.
     """
     tidy = nbformat.from_dict({**notebook, "metadata": METADATA})
     for cell in tidy.cells:
         tags = cell.metadata.get("tags")
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
-            cell.outputs = [_without_widget(o) for o in cell.outputs if not _is_stderr(o)]
+            kept = [o for o in cell.outputs if not (_is_stderr(o) or _is_progress(o))]
+            cell.outputs = [_without_widget(output) for output in kept]
     return tidy
 
 
@@ -113,6 +114,12 @@ def _has_failed(cell: NotebookNode) -> bool:
 
 def _is_stderr(output: NotebookNode) -> bool:
     return output.output_type == "stream" and output.name == "stderr"
+
+
+def _is_progress(output: NotebookNode) -> bool:
+    """A progress bar of tqdm, which is a widget too."""
+    data = output.get("data", {})
+    return WIDGET in data and "%|" in data.get("text/plain", "")
 
 
 def _without_widget(output: NotebookNode) -> NotebookNode:

@@ -67,3 +67,12 @@ def test_a_notebook_that_fails_stays_as_it_was_and_names_the_cell(tmp_path):
     with pytest.raises(FashionRirError, match="01-small.ipynb stopped in cell c1: ZeroDivision"):
         committed_notebooks.execute_and_clean(path)
     assert path.read_bytes() == before
+
+
+def test_clean_drops_progress_bars():
+    bar = new_output(
+        "display_data",
+        {WIDGET: {"model_id": "1"}, "text/plain": "embedding:   0%|          | 0/600 [00:00<?]"},
+    )
+    notebook = new_notebook(cells=[new_code_cell("run()", outputs=[bar])])
+    assert committed_notebooks.clean(notebook).cells[0].outputs == []
