@@ -160,7 +160,7 @@ def retrieval(
     *,
     measure: str,
     seed: int,
-    protocols: tuple[str, ...] = ("thesis", "held_out"),
+    protocols: tuple[str, ...] = evaluation.PROTOCOLS,
 ) -> dict:
     """Score a model's retrieval, or take the record of the same run.
 
@@ -186,6 +186,8 @@ def retrieval(
         "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
         "measure": measure,
         "protocols": list(protocols),
+        "labels": list(evaluation.EVALUATED_LABELS),
+        "graded_labels": list(evaluation.GRADED_LABELS),
         "seed": seed,
     }
     name = f"{metadata['model']}-{measure}"
@@ -214,10 +216,11 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
         workspace: of the profile.
         name: the record's name, `<model>-<measure>`.
         protocol: one of `evaluation.PROTOCOLS`.
-        label: what makes a product relevant.
+        label: what makes a product relevant, or `graded`.
 
     Returns:
-        Index: product id of the query; columns: `evaluation.METRICS` and `label`.
+        Index: product id of the query; columns: `evaluation.metrics_of(label)` and `label`, the
+        query's class.
 
     Raises:
         RecordError: there are none.
@@ -229,7 +232,7 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
     chosen = scores[(scores["protocol"] == protocol) & (scores["relevant_by"] == label)]
     if chosen.empty:
         raise RecordError(f"{path} has no query for protocol {protocol} and label {label}.")
-    return chosen.set_index("id").drop(columns=["protocol", "relevant_by"])
+    return chosen.set_index("id")[[*evaluation.metrics_of(label), "label"]]
 
 
 def comparison(
@@ -249,7 +252,7 @@ def comparison(
         second: the record that is subtracted; it may have been asked more queries than `first`,
             only those of `first` count.
         protocol: one of `evaluation.PROTOCOLS`.
-        label: what makes a product relevant.
+        label: what makes a product relevant, or `graded`.
         seed: of the bootstrap.
 
     Returns:
@@ -272,7 +275,7 @@ def comparison(
                 tables[0][metric].to_numpy(), tables[1][metric].to_numpy(), seed=seed
             )
         )
-        for metric in evaluation.METRICS
+        for metric in evaluation.metrics_of(label)
     }
     records = results.read_named(workspace.results, (first, second))
     parents = dict(zip((first, second), records, strict=True))
@@ -306,7 +309,7 @@ def _write_scores(found: Mapping[str, evaluation.Evaluation], path: Path) -> Non
     tables = [
         scores.reset_index().assign(protocol=protocol, relevant_by=label)
         for protocol, result in found.items()
-        for label, scores in result.scores.items()
+        for label, scores in (*result.scores.items(), (evaluation.GRADED, result.graded))
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")

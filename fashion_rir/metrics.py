@@ -1,6 +1,6 @@
 """How good a ranking is, one query at a time. NumPy only; each metric with its formula.
 
-All of them need only `ranks`: the positions, from 1, at which the relevant products stand in
+All but `ndcg` need only `ranks`: the positions, from 1, at which the relevant products stand in
 the ranking, in ascending order. A query without a relevant product has no value; callers leave
 it out and count it.
 """
@@ -99,6 +99,45 @@ def reciprocal_rank(ranks: np.ndarray) -> float:
         0.25
     """
     return float(1 / ranks[0])
+
+
+def exponential_gain(relevance: np.ndarray) -> np.ndarray:
+    """What a product of some relevance is worth: 2 ** relevance - 1 (Burges et al. 2005).
+
+    Args:
+        relevance: whole numbers, 0 or more, any shape.
+
+    Returns:
+        float64, same shape.
+
+    Example:
+        >>> exponential_gain(np.array([0, 1, 2, 3])).tolist()
+        [0.0, 1.0, 3.0, 7.0]
+    """
+    return 2.0**relevance - 1
+
+
+def ndcg(gains: np.ndarray, ideal_gains: np.ndarray, k: int) -> float:
+    """Normalised discounted cumulative gain of the first k, in [0, 1].
+
+    DCG@k = sum over ranks i = 1..k of gain_i / log2(i + 1); nDCG@k is the ranking's DCG@k over
+    that of the ideal ranking (Järvelin & Kekäläinen 2002).
+
+    Args:
+        gains: at least 0, in the order of the ranking; what stands behind k does not count.
+        ideal_gains: those of the same gallery, the highest first; the first above 0.
+        k: cut-off, at least 1.
+
+    Example:
+        >>> round(ndcg(np.array([1, 3]), np.array([3, 1]), k=10), 4)  # 2.8928 / 3.6309
+        0.7967
+    """
+    _check_cutoff(k)
+    return _discounted_sum(gains[:k]) / _discounted_sum(ideal_gains[:k])
+
+
+def _discounted_sum(gains: np.ndarray) -> float:
+    return float(np.sum(gains / np.log2(np.arange(2, len(gains) + 2))))
 
 
 def _check_cutoff(k: int) -> None:

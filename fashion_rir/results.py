@@ -164,24 +164,18 @@ def summarise(result: evaluation.Evaluation, *, seed: int) -> dict:
         seed: of the bootstrap.
 
     Returns:
-        By label: `micro` and `macro` (metric to value, low, high; neither where every query was
-        left out), `n_queries`, `n_excluded`, `n_classes`.
+        `labels` by label, `graded`, and `n_gallery`. The first two hold `micro` and `macro` (metric
+        to value, low, high; neither where every query was left out), `n_queries`, `n_excluded`,
+        `n_classes`; the classes of `graded` are articleTypes.
     """
-    summary = {}
-    for label, scores in result.scores.items():
-        summary[label] = {
-            "n_queries": len(scores),
-            "n_excluded": result.n_excluded[label],
-            "n_classes": int(scores["label"].nunique()),
-        }
-        if len(scores):
-            values = scores[list(evaluation.METRICS)].to_numpy()
-            classes = scores["label"].to_numpy()
-            summary[label] |= {
-                "micro": _named(intervals.bootstrap_mean(values, seed=seed)),
-                "macro": _named(intervals.bootstrap_mean(values, seed=seed, classes=classes)),
-            }
-    return {"labels": summary, "n_gallery": result.n_gallery}
+    return {
+        "labels": {
+            label: _summary(scores, result.n_excluded[label], seed)
+            for label, scores in result.scores.items()
+        },
+        "graded": _summary(result.graded, result.n_graded_excluded, seed),
+        "n_gallery": result.n_gallery,
+    }
 
 
 def retrieval_table(
@@ -193,8 +187,8 @@ def retrieval_table(
     Args:
         records: of kind `retrieval`.
         protocol: one of `evaluation.PROTOCOLS`.
-        label: what makes a product relevant, such as `articleType`.
-        metrics: some of `evaluation.METRICS`.
+        label: what makes a product relevant, such as `articleType`, or `graded`.
+        metrics: some of `evaluation.metrics_of(label)`.
         average: `micro` or `macro`.
 
     Returns:
@@ -208,14 +202,6 @@ def retrieval_table(
     metrics = list(metrics)
     rows = []
     for record in records:
-        try:
-            means = record["protocols"][protocol]["labels"][label][average]
-            estimates = {metric: means[metric] for metric in metrics}
-        except KeyError as error:
-            raise RecordError(
-                f"The record {record['name']} has nothing on {error} (protocol {protocol}, label "
-                f"{label}); run its notebook again."
-            ) from error
         model, measure = record["inputs"]["model"], record["inputs"]["measure"]
         row = {
             "model": model["model"],
@@ -224,7 +210,8 @@ def retrieval_table(
             "weights": model["weights"],
             "queries": record["inputs"]["n_queries"],
         }
-        for metric, estimate in estimates.items():
+        for metric in metrics:
+            estimate = _estimate(record, protocol, label, average, metric)
             row |= {metric: estimate["value"], f"{metric} low": estimate["low"],
                     f"{metric} high": estimate["high"]}  # fmt: skip
         rows.append(row)
@@ -234,12 +221,54 @@ def retrieval_table(
     return table.reset_index(drop=True)
 
 
+def seed_table(
+    groups: Mapping[str, Iterable[Mapping]], *, protocol: str,
+    metrics: Iterable[tuple[str, str]], average: str = "micro",
+) -> pd.DataFrame:  # fmt: skip
+    """One row a trained model: means over the seeds that it was trained with.
+
+    Args:
+        groups: by the name to be shown, one record of kind `retrieval` for each seed.
+        protocol: one of `evaluation.PROTOCOLS`.
+        metrics: pairs of a label (or `graded`) and a metric, such as `("articleType", "mAP")`.
+        average: `micro` or `macro`.
+
+    Returns:
+        Columns `model`, `seeds` (how many), `dim`, `weights`, and for each pair `<label> <metric>`,
+        the mean over the seeds, and `<label> <metric> spread`, their standard deviation (with
+        n - 1; missing where there is one seed only). Rows are in the order of `groups`.
+
+    Raises:
+        RecordError: a group is empty or holds a record twice, a record lacks what is asked, or
+            two are of different profiles or catalogues.
+    """
+    metrics = list(metrics)
+    groups = {name: list(records) for name, records in groups.items()}
+    _require_same_data([record for records in groups.values() for record in records])
+    rows = []
+    for name, records in groups.items():
+        _require_seeds(name, records)
+        models = [record["inputs"]["model"] for record in records]
+        row = {
+            "model": name,
+            "seeds": len(records),
+            "dim": int(models[0]["embedding_dim"]),
+            "weights": ", ".join(dict.fromkeys(model["weights"] for model in models)),
+        }
+        for label, metric in metrics:
+            estimates = [_estimate(r, protocol, label, average, metric) for r in records]
+            values = pd.Series([estimate["value"] for estimate in estimates])
+            row |= {f"{label} {metric}": values.mean(), f"{label} {metric} spread": values.std()}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
     """One row a paired comparison.
 
     Args:
         records: of kind `comparison`.
-        metric: one of `evaluation.METRICS`.
+        metric: one that was compared, such as `mAP`, or `nDCG@10` for the label `graded`.
 
     Returns:
         Columns `comparison`, `value`, `low`, `high`, `outside the noise` (the interval does not
@@ -271,6 +300,48 @@ def _thesis_letter(model: Mapping[str, str], measure: str) -> str:
     return THESIS_MODELS.get((model["backbone"], model["preprocessing"], measure), "")
 
 
+def _summary(scores: pd.DataFrame, n_excluded: int, seed: int) -> dict[str, object]:
+    """The means of a table of scores: every column but `label`, which holds the classes."""
+    summary = {
+        "n_queries": len(scores),
+        "n_excluded": n_excluded,
+        "n_classes": int(scores["label"].nunique()),
+    }
+    if len(scores):
+        values, classes = scores.drop(columns="label"), scores["label"].to_numpy()
+        micro = intervals.bootstrap_mean(values.to_numpy(), seed=seed)
+        macro = intervals.bootstrap_mean(values.to_numpy(), seed=seed, classes=classes)
+        for average, estimates in (("micro", micro), ("macro", macro)):
+            named = zip(values.columns, map(estimate_dict, estimates), strict=True)
+            summary[average] = dict(named)
+    return summary
+
+
+def _estimate(
+    record: Mapping, protocol: str, label: str, average: str, metric: str
+) -> dict[str, float]:
+    """A stored metric: `value`, `low`, `high`."""
+    try:
+        found = record["protocols"][protocol]
+        found = found["graded"] if label == evaluation.GRADED else found["labels"][label]
+        return found[average][metric]
+    except KeyError as error:
+        raise RecordError(
+            f"The record {record['name']} has nothing on {error} (protocol {protocol}, label "
+            f"{label}); run its notebook again."
+        ) from error
+
+
+def _require_seeds(name: str, records: list[Mapping]) -> None:
+    if not records:
+        raise RecordError(f"{name!r} has no record, so there is no mean; give one for each seed.")
+    names = [record["name"] for record in records]
+    if len(set(names)) < len(names):
+        raise RecordError(
+            f"{name!r} holds the same record twice ({', '.join(names)}); give one for each seed."
+        )
+
+
 def _require_same_data(records: list[dict]) -> None:
     for key in ("profile", "data_hash"):
         values = {record["inputs"][key]: record["name"] for record in records}
@@ -280,13 +351,6 @@ def _require_same_data(records: list[dict]) -> None:
                 f"The records {first} and {second} differ in {key} ({str(one)[:12]}, "
                 f"{str(other)[:12]}) and cannot stand in one table; run the older one again."
             )
-
-
-def _named(estimates: list[intervals.Estimate]) -> dict[str, dict[str, float]]:
-    return {
-        metric: estimate_dict(estimate)
-        for metric, estimate in zip(evaluation.METRICS, estimates, strict=True)
-    }
 
 
 def _versions() -> dict[str, str]:

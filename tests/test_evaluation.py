@@ -1,18 +1,22 @@
 """evaluation: six products in a row, ranked and scored by hand under each protocol."""
 
+from math import log2
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, ndcg_score
 
 from fashion_rir import evaluation
 from fashion_rir.errors import ParameterError
-from fashion_rir.evaluation import EVALUATED_LABELS, PROTOCOLS, evaluate
+from fashion_rir.evaluation import EVALUATED_LABELS, GRADED_LABELS, PROTOCOLS, evaluate
 
 # Products on a line; by position a query ranks those nearer to it first.
 POSITIONS = np.array([[0.0], [1.0], [2.1], [3.3], [4.6], [6.0]], dtype=np.float32)
 TYPES = ["Shirts", "Ties", "Shirts", "Shirts", "Ties", "Capes"]
 COLOURS = ["Red", "Red", None, "Blue", "Blue", "Red"]
+GENDERS = ["Men", "Men", "Women", "Men", "Women", "Women"]
+USAGES = ["Formal", "Formal", "Casual", "Casual", None, "Casual"]
 IDS = [10, 11, 12, 13, 14, 15]
 IS_QUERY = np.array([True, False, True, False, False, True])
 
@@ -96,6 +100,98 @@ def test_the_query_is_taken_out_by_its_id_and_not_by_its_rank(products: pd.DataF
     # 12 sees 11 (0 away), 13 (1.2), 10 (2.1): had rank 1 been dropped, 12 would find itself.
     assert found["held_out"].scores["articleType"].loc[12, "MRR"] == 1 / 2
     assert found["thesis"].scores["articleType"].loc[12, "hit_rate@1"] == 0
+
+
+def share_of_ideal(gains: list[int], ideal: list[int]) -> float:
+    """nDCG of at most ten products."""
+
+    def discounted(gains: list[int]) -> float:
+        return sum(gain / log2(rank + 1) for rank, gain in enumerate(gains, start=1))
+
+    return discounted(gains) / discounted(ideal)
+
+
+@pytest.fixture
+def graded(products: pd.DataFrame) -> dict[str, evaluation.Evaluation]:
+    products = products.assign(gender=GENDERS, usage=USAGES)
+    return evaluate(POSITIONS, products, IS_QUERY, measure="euclidean", protocols=PROTOCOLS)
+
+
+def test_graded_by_hand_held_out(graded: dict[str, evaluation.Evaluation]) -> None:
+    scores = graded["held_out"].graded
+    # Shared attributes 0, 1, 2, 3, 4 are worth 0, 1, 3, 7, 15.
+    assert scores["nDCG@10"].to_dict() == pytest.approx(
+        {
+            # 10 sees 11 (colour, gender, usage), 12 (type), 13 (type, gender), 14, 15 (colour).
+            10: share_of_ideal([7, 1, 3, 0, 1], [7, 3, 1, 1, 0]),
+            # 12, of no colour, sees 11, 13 (type, usage), 10 (type), 14 (gender), 15 (both).
+            12: share_of_ideal([0, 3, 1, 1, 3], [3, 3, 1, 1, 0]),
+            # 15 sees 14 (gender), 13 (usage), 12 (gender, usage), 11 (colour), 10 (colour).
+            15: share_of_ideal([1, 1, 3, 1, 1], [3, 1, 1, 1, 1]),
+        }
+    )  # fmt: skip
+    assert scores["label"].to_dict() == {10: "Shirts", 12: "Shirts", 15: "Capes"}
+    assert scores.columns.tolist() == [*evaluation.GRADED_METRICS, "label"]
+    assert graded["held_out"].n_graded_excluded == 0
+
+
+def test_graded_by_hand_thesis_and_unseen(graded: dict[str, evaluation.Evaluation]) -> None:
+    # 12 finds itself first, with three attributes: the missing colour does not match itself.
+    found = graded["thesis"].graded.loc[12, "nDCG@10"]
+    assert found == pytest.approx(share_of_ideal([7, 0, 3, 1, 1, 3], [7, 3, 3, 1, 1, 0]))
+    # Only 10, 12 and 15 are there: 12 sees 10 (type), then 15 (gender, usage).
+    assert graded["unseen"].graded["nDCG@10"].to_dict() == pytest.approx(
+        {10: 1, 12: share_of_ideal([1, 3], [3, 1]), 15: 1}
+    )
+
+
+def test_a_query_that_shares_nothing_is_left_out_and_counted(products: pd.DataFrame) -> None:
+    products.loc[5, list(GRADED_LABELS)] = None
+    found = evaluate(POSITIONS, products, IS_QUERY, measure="euclidean", protocols=PROTOCOLS)
+    for protocol in PROTOCOLS:  # even with itself it shares nothing
+        assert found[protocol].n_graded_excluded == 1
+        assert found[protocol].graded.index.tolist() == [10, 12]
+
+
+def test_a_query_without_a_type_is_of_a_class_of_its_own(products: pd.DataFrame) -> None:
+    products.loc[2, "articleType"] = None
+    found = evaluate(POSITIONS, products, IS_QUERY, measure="euclidean")
+    assert found["held_out"].graded["label"].to_dict() == {10: "Shirts", 12: "", 15: "Capes"}
+
+
+def slow_graded_reference(embeddings, products, queries, is_candidate) -> list[float]:
+    """nDCG@10: one argsort and scikit-learn a query."""
+    values = []
+    for query in queries:
+        others = np.flatnonzero(is_candidate & (np.arange(len(products)) != query))
+        distances = np.abs(embeddings[others] - embeddings[query]).sum(axis=1)
+        own, theirs = products.iloc[query], products.iloc[others]
+        shared = sum((theirs[label] == own[label]).to_numpy(int) for label in GRADED_LABELS)
+        if shared.any():
+            values.append(ndcg_score([2**shared - 1], [-distances], k=10))
+    return values
+
+
+def test_random_graded_scores_equal_a_slow_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fashion_rir.retrieval.MAX_BLOCK_BYTES", 4 * 150 * 7)  # several blocks
+    generator = np.random.default_rng(0)
+    embeddings = generator.standard_normal((150, 8)).astype(np.float32)
+    columns = {
+        label: generator.choice(["a", "b", "c", None], 150, p=[0.2, 0.1, 0.05, 0.65])
+        for label in EVALUATED_LABELS
+    }
+    products = pd.DataFrame(columns).assign(id=range(150))
+    is_query = generator.random(150) < 0.3
+    found = evaluate(embeddings, products, is_query, measure="manhattan",
+                     protocols=("unseen", "held_out"))  # fmt: skip
+    for protocol, is_candidate in (("held_out", np.ones(150, dtype=bool)), ("unseen", is_query)):
+        expected = slow_graded_reference(
+            embeddings, products, np.flatnonzero(is_query), is_candidate
+        )
+        scores = found[protocol].graded["nDCG@10"]
+        np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-9)
+        assert found[protocol].n_graded_excluded == is_query.sum() - len(expected)
+        assert 0 < found[protocol].n_graded_excluded < is_query.sum()
 
 
 def slow_reference(embeddings, labels, queries, is_candidate) -> list[float]:

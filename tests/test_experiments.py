@@ -116,12 +116,15 @@ def test_the_record_says_what_was_measured(
     inputs = record["inputs"]
     assert (inputs["profile"], inputs["data_hash"]) == ("demo", shop.data_hash)
     assert (inputs["n_products"], inputs["n_queries"]) == (60, is_test.sum())
-    assert set(record["protocols"]) == {"thesis", "held_out"}
+    assert set(record["protocols"]) == set(evaluation.PROTOCOLS)
     # The same number by another way: the mean of the queries' own scores.
     found = evaluation.evaluate(colours[0], shop.products, is_test, measure="cosine")
     expected = found["held_out"].scores["gender"]["mAP"].mean()
     summary = record["protocols"]["held_out"]["labels"]["gender"]
     assert summary["micro"]["mAP"]["value"] == pytest.approx(expected, abs=1e-6)
+    expected = found["held_out"].graded["nDCG@10"].mean()
+    summary = record["protocols"]["held_out"]["graded"]
+    assert summary["micro"]["nDCG@10"]["value"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_timings_stand_apart(
@@ -162,6 +165,23 @@ def test_a_changed_input_makes_it_run_again(
             run(workspace, catalog, model, is_query, **options)
 
 
+def test_a_record_of_fewer_labels_is_made_anew(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    full = run(workspace, shop, colours, is_test)
+    before = {k: v for k, v in full["inputs"].items() if k not in ("labels", "graded_labels")}
+    old = results.make_record("retrieval", full["name"], before, protocols=full["protocols"])
+    results.write(old, workspace.results)
+    assert run(workspace, shop, colours, is_test)["inputs"] == full["inputs"]
+    monkeypatch.setattr(evaluation, "evaluate", fail)
+    for name in ("EVALUATED_LABELS", "GRADED_LABELS"):
+        with monkeypatch.context() as changed:
+            changed.setattr(evaluation, name, ("articleType",))
+            with pytest.raises(AssertionError, match="evaluated again"):
+                run(workspace, shop, colours, is_test)
+
+
 def test_lost_scores_make_it_run_again(
     workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray
 ) -> None:
@@ -199,6 +219,8 @@ def test_the_scores_of_single_queries(
     found = evaluation.evaluate(colours[0], shop.products, is_test, measure="cosine")
     read = experiments.read_scores(workspace, name, protocol="held_out", label="baseColour")
     pd.testing.assert_frame_equal(read, found["held_out"].scores["baseColour"], check_dtype=False)
+    read = experiments.read_scores(workspace, name, protocol="held_out", label="graded")
+    pd.testing.assert_frame_equal(read, found["held_out"].graded, check_dtype=False)
 
 
 def test_missing_scores_are_named(
@@ -209,6 +231,37 @@ def test_missing_scores_are_named(
     name = run(workspace, shop, chance, is_test)["name"]
     with pytest.raises(RecordError, match="no query for protocol unseen and label gender"):
         experiments.read_scores(workspace, name, protocol="unseen", label="gender")
+
+
+def test_scores_from_before_the_graded_metric_stay_readable(
+    workspace: Workspace, shop: catalogs.Catalog, chance: Model, is_test: np.ndarray
+) -> None:
+    name = run(workspace, shop, chance, is_test)["name"]
+    path = workspace.scores / f"{name}.parquet"
+    scores = pd.read_parquet(path)
+    scores[scores["relevant_by"] != "graded"].drop(columns="nDCG@10").to_parquet(path)
+    read = experiments.read_scores(workspace, name, protocol="held_out", label="gender")
+    assert read.columns.tolist() == [*METRICS, "label"]
+    with pytest.raises(RecordError, match="no query for protocol held_out and label graded"):
+        experiments.read_scores(workspace, name, protocol="held_out", label="graded")
+
+
+def test_a_comparison_of_the_graded_metric(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, chance: Model,
+    is_test: np.ndarray,
+) -> None:  # fmt: skip
+    names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
+    record = experiments.comparison(workspace, *names, label="graded", seed=SEED)
+    scores = [
+        experiments.read_scores(workspace, name, protocol="held_out", label="graded")["nDCG@10"]
+        for name in names
+    ]
+    assert list(record["differences"]) == ["nDCG@10"]
+    found = record["differences"]["nDCG@10"]["value"]
+    assert found == pytest.approx((scores[0] - scores[1]).mean(), abs=1e-6)
+    assert found > 0.05  # colours tell more than chance
+    table = results.comparison_table([record], "nDCG@10")
+    assert table["value"].tolist() == [found]
 
 
 def test_a_comparison_by_hand(

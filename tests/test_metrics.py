@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, ndcg_score
 
 from fashion_rir import metrics
 from fashion_rir.errors import ParameterError
@@ -45,6 +45,8 @@ def test_precision(k: int, expected: float) -> None:
 def test_a_cutoff_below_one_is_refused(metric) -> None:
     with pytest.raises(ParameterError, match="at least 1, not 0"):
         metric(np.array([1]), 0)
+    with pytest.raises(ParameterError, match="at least 1, not 0"):
+        metrics.ndcg(np.array([1]), np.array([1]), 0)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,37 @@ def test_average_precision_at_r(ranks: list[int], expected: float) -> None:
 def test_reciprocal_rank() -> None:
     assert metrics.reciprocal_rank(np.array([1, 9])) == 1.0
     assert metrics.reciprocal_rank(np.array([4, 5])) == 0.25
+
+
+def test_exponential_gain() -> None:
+    # Small integers as they come from the evaluation; above 7 they would overflow as int8.
+    relevance = np.array([[0, 1], [4, 9]], dtype=np.int8)
+    gains = metrics.exponential_gain(relevance)
+    assert gains.tolist() == [[0, 1], [15, 511]]
+    assert gains.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("gains", "k", "expected"),
+    [
+        ([7, 3, 1, 0], 10, 1.0),
+        ([0, 0, 0, 7], 3, 0.0),  # behind the cut-off
+        ([3, 7], 1, 3 / 7),
+        ([0, 7, 3, 1], 2, (7 / np.log2(3)) / (7 + 3 / np.log2(3))),
+        ([1, 0, 3, 7], 3, (1 + 3 / 2) / (7 + 3 / np.log2(3) + 1 / 2)),
+    ],
+)
+def test_ndcg(gains: list[int], k: int, expected: float) -> None:
+    ideal = sorted(gains, reverse=True)
+    assert metrics.ndcg(np.array(gains), np.array(ideal), k) == pytest.approx(expected, abs=1e-12)
+
+
+def test_ndcg_equals_scikit_learn() -> None:
+    relevance = np.random.default_rng(4).integers(0, 5, (50, 30))
+    for gains in metrics.exponential_gain(relevance):
+        expected = ndcg_score([gains], [np.arange(30, 0, -1)], k=10)
+        found = metrics.ndcg(gains, np.sort(gains)[::-1], 10)
+        assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_average_precision_equals_scikit_learn() -> None:

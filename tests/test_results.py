@@ -9,7 +9,7 @@ import pytest
 
 from fashion_rir import results
 from fashion_rir.errors import RecordError
-from fashion_rir.evaluation import METRICS, Evaluation
+from fashion_rir.evaluation import GRADED_METRICS, METRICS, Evaluation
 
 INPUTS = {"profile": "demo", "data_hash": "abc", "seed": 1, "n_queries": 9}
 
@@ -164,7 +164,8 @@ def test_records_of_other_data_cannot_stand_in_one_table(
 def evaluation_of(n_queries: int) -> Evaluation:
     values = {metric: np.linspace(0, 1, n_queries) for metric in METRICS}
     scores = pd.DataFrame(values).assign(label=["Shirts", *["Ties"] * (n_queries - 1)][:n_queries])
-    return Evaluation({"articleType": scores}, {"articleType": 7}, 50)
+    graded = scores[["mAP", "label"]].set_axis([*GRADED_METRICS, "label"], axis="columns")
+    return Evaluation({"articleType": scores}, {"articleType": 7}, 50, graded, 8)
 
 
 def test_summarise_by_hand() -> None:
@@ -178,9 +179,18 @@ def test_summarise_by_hand() -> None:
     assert summary["micro"]["mAP"]["low"] < 0.5 < summary["micro"]["mAP"]["high"]
 
 
+def test_summarise_graded_by_hand() -> None:
+    summary = results.summarise(evaluation_of(3), seed=0)["graded"]
+    assert (summary["n_queries"], summary["n_excluded"], summary["n_classes"]) == (3, 8, 2)
+    assert list(summary["micro"]) == list(summary["macro"]) == ["nDCG@10"]
+    assert summary["micro"]["nDCG@10"]["value"] == 0.5
+    assert summary["macro"]["nDCG@10"]["value"] == 0.375
+
+
 def test_a_label_without_a_query_has_counts_only() -> None:
-    found = results.summarise(evaluation_of(0), seed=0)["labels"]["articleType"]
-    assert found == {"n_queries": 0, "n_excluded": 7, "n_classes": 0}
+    found = results.summarise(evaluation_of(0), seed=0)
+    assert found["labels"]["articleType"] == {"n_queries": 0, "n_excluded": 7, "n_classes": 0}
+    assert found["graded"] == {"n_queries": 0, "n_excluded": 8, "n_classes": 0}
 
 
 def test_the_best_model_comes_first() -> None:
@@ -208,12 +218,34 @@ def test_macro_means_on_request() -> None:
     assert table["mAP"].tolist() == [0]
 
 
+def with_graded(record: dict, value: float) -> dict:
+    """The record with a graded metric."""
+    estimate = {"value": value, "low": value - 0.1, "high": value + 0.1}
+    record["protocols"]["held_out"]["graded"] = {"micro": {"nDCG@10": estimate}}
+    return record
+
+
+def test_a_table_of_the_graded_metric() -> None:
+    records = [
+        with_graded(retrieval_record("mobilenetv2", "cosine", 0.4), 0.7),
+        with_graded(retrieval_record("vgg16", "cosine", 0.6), 0.5),
+    ]
+    options = {"protocol": "held_out", "label": "graded", "metrics": ["nDCG@10"]}
+    table = results.retrieval_table(records, **options)
+    assert table["model"].tolist() == ["mobilenetv2-128-resize", "vgg16-128-resize"]
+    assert table["nDCG@10"].tolist() == [0.7, 0.5]
+    assert table.loc[1, ["nDCG@10 low", "nDCG@10 high"]].tolist() == pytest.approx([0.4, 0.6])
+    with pytest.raises(RecordError, match="has nothing on 'mAP'"):
+        results.retrieval_table(records, **options | {"metrics": ["mAP"]})
+
+
 @pytest.mark.parametrize(
     ("protocol", "label", "metric", "missing"),
     [
         ("thesis", "articleType", "mAP", "'thesis'"),
         ("held_out", "season", "mAP", "'season'"),
         ("held_out", "articleType", "MRR", "'MRR'"),
+        ("held_out", "graded", "nDCG@10", "'graded'"),  # a record from before it was measured
     ],
 )
 def test_what_a_record_lacks_is_named(protocol: str, label: str, metric: str, missing: str) -> None:
@@ -222,6 +254,61 @@ def test_what_a_record_lacks_is_named(protocol: str, label: str, metric: str, mi
             [retrieval_record("vgg16", "cosine", 0.4)],
             protocol=protocol, label=label, metrics=[metric],
         )  # fmt: skip
+
+
+def seed_records(*values: float, weights: str = "trained") -> list[dict]:
+    """One record a seed: mAP by articleType as given, nDCG@10 half of it."""
+    records = []
+    for seed, value in enumerate(values):
+        record = retrieval_record(f"head-{weights}{seed}", "cosine", value)
+        record["inputs"]["model"] |= {"embedding_dim": "128", "weights": weights}
+        records.append(with_graded(record, value / 2))
+    return records
+
+
+def test_a_seed_table_by_hand() -> None:
+    groups = {"single": seed_records(0.9), "three": iter(seed_records(0.2, 0.4, 0.6))}
+    table = results.seed_table(
+        groups, protocol="held_out", metrics=[("articleType", "mAP"), ("graded", "nDCG@10")]
+    )
+    assert table.columns.tolist() == [
+        "model", "seeds", "dim", "weights", "articleType mAP", "articleType mAP spread",
+        "graded nDCG@10", "graded nDCG@10 spread",
+    ]  # fmt: skip
+    assert table["model"].tolist() == ["single", "three"]  # as given, not by value
+    three = table.iloc[1]
+    assert (three["seeds"], three["dim"], three["weights"]) == (3, 128, "trained")
+    assert three["articleType mAP"] == pytest.approx(0.4)
+    # Squares of the deviations -0.2, 0, 0.2 over n - 1 = 2.
+    assert three["articleType mAP spread"] == pytest.approx(np.sqrt((0.04 + 0.04) / 2))
+    assert three["graded nDCG@10"] == pytest.approx(0.2)
+    assert three["graded nDCG@10 spread"] == pytest.approx(0.1)
+    assert table.loc[0, "articleType mAP"] == 0.9
+    assert np.isnan(table.loc[0, "articleType mAP spread"])  # one seed says nothing of it
+
+
+def test_a_seed_table_of_macro_means_and_of_seeds_that_are_the_weights() -> None:
+    records = [*seed_records(0.5, weights="seed1"), *seed_records(0.7, weights="seed2")]
+    table = results.seed_table(
+        {"chance": records}, protocol="held_out", metrics=[("articleType", "mAP")], average="macro"
+    )
+    assert table.loc[0, "weights"] == "seed1, seed2"
+    assert table.loc[0, "articleType mAP"] == 0
+
+
+def test_a_seed_table_refuses_what_it_cannot_average() -> None:
+    options = {"protocol": "held_out", "metrics": [("articleType", "mAP")]}
+    records = seed_records(0.2, 0.4)
+    with pytest.raises(RecordError, match="'SupCon' has no record"):
+        results.seed_table({"SupCon": []}, **options)
+    with pytest.raises(RecordError, match="'SupCon' holds the same record twice"):
+        results.seed_table({"SupCon": [*records, records[0]]}, **options)
+    with pytest.raises(RecordError, match="head-trained0-128-resize-cosine has nothing on 'usage'"):
+        results.seed_table({"SupCon": records}, protocol="held_out", metrics=[("usage", "mAP")])
+    other = seed_records(0.3, weights="other")
+    other[0]["inputs"]["data_hash"] = "xyz"
+    with pytest.raises(RecordError, match="differ in data_hash"):
+        results.seed_table({"SupCon": records, "hybrid": other}, **options)
 
 
 def test_comparison_table() -> None:
