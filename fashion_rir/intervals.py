@@ -113,12 +113,11 @@ def _mean_of_class_means(weights: np.ndarray, values: np.ndarray, codes: np.ndar
         Shape (n_resamples, n_metrics).
     """
     starts = np.flatnonzero(np.diff(codes, prepend=-1))
-    sizes = np.add.reduceat(weights, starts, axis=1)  # (n_resamples, n_classes)
-    means = np.empty((len(weights), values.shape[1]))
-    for metric in range(values.shape[1]):
-        sums = np.add.reduceat(weights * values[:, metric], starts, axis=1)
-        means[:, metric] = (sums / sizes).mean(axis=1)
-    return means
+    means = np.zeros((len(weights), values.shape[1]))
+    for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+        of_class = weights[:, start:end]
+        means += of_class @ values[start:end] / of_class.sum(axis=1, keepdims=True)
+    return means / len(starts)
 
 
 def _weights(codes: np.ndarray, seed: int) -> Iterator[np.ndarray]:
