@@ -29,7 +29,8 @@ class BackboneSpec:
         keras_name: the function in `keras.applications`.
         image_size: side of the square input in pixels that the study uses by default.
         input_mode: `tf` is [-1, 1]; `torch` is RGB / 255 less ImageNet's mean over its standard
-            deviation; `caffe` is BGR less ImageNet's mean; `raw` is 0 to 255.
+            deviation; `caffe` is BGR less ImageNet's mean; `raw` is 0 to 255; `unit` is [0, 1],
+            as the thesis feeds all its networks, though none of them was trained so.
         embedding_dim: length of the embedding after global average pooling.
     """
 
@@ -50,7 +51,7 @@ BACKBONES = {
     "vgg16": BackboneSpec("VGG16", 224, "caffe", 512),
     "vgg19": BackboneSpec("VGG19", 224, "caffe", 512),
 }
-INPUT_MODES = ("tf", "torch", "caffe", "raw")
+INPUT_MODES = ("tf", "torch", "caffe", "raw", "unit")
 MIN_IMAGE_SIZE = {"InceptionV3": 75}  # the others take 32
 # How Keras calls its ImageNet weights without a classifier, in its folder `models`.
 KERAS_FILES = {
@@ -76,6 +77,7 @@ class Backbone:
         image_size: side of the square input in pixels.
         weights: what the weights are called, `none-seed<seed>` if random.
         weights_sha256: of the weights' file; of the random weights' values if there is none.
+        input_mode: what the weights were trained on, see `BackboneSpec`.
         model: the Keras model, its input mode built in.
     """
 
@@ -83,12 +85,18 @@ class Backbone:
     image_size: int
     weights: str
     weights_sha256: str
+    input_mode: str
     model: object  # keras.Model; Keras is imported only when a network is built
 
     @property
     def embedding_dim(self) -> int:
         """Length of one embedding."""
         return self.model.output_shape[-1]
+
+    @property
+    def network(self) -> object:
+        """The Keras model behind the input mode: scaled pictures in, pooled embeddings out."""
+        return self.model.layers[-1]
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """Embeddings of one batch.
@@ -153,12 +161,13 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
         keras.utils.set_random_seed(seed)
         network = _network(spec, image_size)
         model = _with_input_mode(network, spec.input_mode, image_size)
-        return Backbone(name, image_size, f"none-seed{seed}", _hash_values(network), model)
+        return Backbone(name, image_size, f"none-seed{seed}", hash_values(network),
+                        spec.input_mode, model)  # fmt: skip
     entry = _weights_entry(spec, weights)
     network = _network(spec, image_size, entry.get("variant"))
     _load_weights(network, entry["path"], entry)
     model = _with_input_mode(network, entry["input_mode"], image_size)
-    return Backbone(name, image_size, entry["name"], entry["sha256"], model)
+    return Backbone(name, image_size, entry["name"], entry["sha256"], entry["input_mode"], model)
 
 
 def _network(spec: BackboneSpec, image_size: int, variant: str | None = None) -> object:
@@ -257,6 +266,8 @@ def input_layers(inputs: object, input_mode: str) -> object:
     images = keras.ops.cast(inputs, "float32")
     if input_mode == "raw":
         return images
+    if input_mode == "unit":
+        return keras.layers.Rescaling(1 / 255)(images)
     if input_mode == "tf":
         return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)
     if input_mode == "torch":
@@ -362,7 +373,8 @@ def sha256_of_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _hash_values(network: object) -> str:
+def hash_values(network: object) -> str:
+    """SHA-256 of a Keras model's weights, in their order."""
     digest = hashlib.sha256()
     for values in network.get_weights():
         digest.update(np.ascontiguousarray(values).tobytes())

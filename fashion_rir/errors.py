@@ -28,6 +28,10 @@ class StoreError(FashionRirError):
     """A feature store cannot be read, or belongs to another model."""
 
 
+class TrainingError(FashionRirError):
+    """A training stopped, or what it left behind cannot be used."""
+
+
 class RecordError(FashionRirError):
     """A result record is missing or does not fit its neighbours."""
 

@@ -60,6 +60,11 @@ class Workspace:
         """Where the ONNX export of a model lies."""
         return self.data / "models" / "onnx" / f"{name}.onnx"
 
+    @property
+    def trained_models(self) -> Path:
+        """The state of the profile's trainings, one folder each. Never committed."""
+        return self.data / "models" / self.profile
+
     def load_catalog(
         self, catalogue: str, *, sample_size: int | None = None, seed: int = 0
     ) -> catalog.Catalog:

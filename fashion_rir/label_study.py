@@ -1,0 +1,383 @@
+"""Training on articleType end to end: model g of the thesis, its ablation, and done right.
+
+Each experiment of notebook 04 leaves a record, and the state of its training in a folder of its
+own, so that it is not done twice.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fashion_rir import (
+    backbones,
+    experiments,
+    finetuning,
+    heads,
+    results,
+    samplers,
+    splits,
+    training,
+    training_records,
+)
+from fashion_rir.catalog import Catalog
+from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.finetuning import CoreSettings
+from fashion_rir.labels import learn_classes
+from fashion_rir.training import TrainingSettings
+from fashion_rir.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class LabelRun:
+    """One way to train on articleType end to end.
+
+    Attributes:
+        preprocessing: `resize` or `pad`.
+        input_mode: `own` (what the weights were trained on), or one of `backbones.INPUT_MODES`.
+        core: the head and what is trained.
+        fitting: of the training; its number of epochs may be cut for a quick run.
+        warm_up: of a first training of the head alone; None for none.
+        augment: one of `augmentation.AUGMENTATIONS`.
+        label_smoothing: as in `heads.HeadSettings`.
+        balance: as in `heads.HeadSettings`.
+        validated: whether a part of the training products is kept aside to choose the epoch.
+    """
+
+    preprocessing: str = "resize"
+    input_mode: str = "own"
+    core: CoreSettings = field(default_factory=CoreSettings)
+    fitting: TrainingSettings = field(default_factory=TrainingSettings)
+    warm_up: TrainingSettings | None = None
+    augment: str = "none"
+    label_smoothing: float = 0.0
+    balance: float = 0.0
+    validated: bool = False
+
+
+FROZEN = CoreSettings(trained="head")
+# What the thesis describes (g), and what changes one thing of it at a time.
+LABEL_RUNS = {
+    "g": LabelRun(),
+    "g-unit": LabelRun(input_mode="unit"),
+    "g-fixed-norm": LabelRun(core=CoreSettings(trained="all but batch normalisation")),
+    "g-frozen": LabelRun(core=FROZEN),
+    "g-frozen-unit": LabelRun(core=FROZEN, input_mode="unit"),
+    "g-frozen-pad": LabelRun(core=FROZEN, preprocessing="pad"),
+    "g-frozen-linear": LabelRun(core=CoreSettings(activation="linear", trained="head")),
+    "done-right": LabelRun(
+        preprocessing="pad",
+        core=CoreSettings(trained="all but batch normalisation"),
+        warm_up=TrainingSettings(epochs=3, learning_rate=1e-3),
+        fitting=TrainingSettings(
+            epochs=6, learning_rate=1e-4, schedule="cosine", weight_decay=1e-4, patience=3
+        ),
+        augment="light",
+        label_smoothing=0.1,
+        balance=0.5,
+        validated=True,
+    ),
+}
+
+
+# Run, and the input mode that its embeddings are asked behind (None: the one trained behind).
+ABLATION = (
+    ("g", None),
+    ("g", "unit"),
+    ("g-unit", None),
+    ("g-unit", "own"),
+    ("g-fixed-norm", None),
+    ("g-frozen", None),
+    ("g-frozen", "unit"),
+    ("g-frozen-unit", None),
+    ("g-frozen-unit", "own"),
+    ("g-frozen-pad", None),
+    ("g-frozen-linear", None),
+    ("done-right", None),
+)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network trained end to end.
+
+    Attributes:
+        name: such as `label-g-seed20`.
+        core: see `finetuning`.
+        input_mode: what it was trained behind.
+        own_mode: what the backbone's weights were trained behind before.
+        preprocessing: likewise.
+        base: the metadata of the backbone before training.
+        record: of the training.
+    """
+
+    name: str
+    core: keras.Model
+    input_mode: str
+    own_mode: str
+    preprocessing: str
+    base: Mapping[str, object]
+    record: dict
+
+
+def train_end_to_end(
+    workspace: Workspace,
+    catalog: Catalog,
+    backbone: backbones.Backbone,
+    run: str,
+    *,
+    epochs: int | None = None,
+    seed: int,
+) -> Trained:
+    """Train one of `LABEL_RUNS`, or take what an earlier run of the same has left.
+
+    Args:
+        workspace: says where weights and records lie.
+        catalog: the products.
+        backbone: freshly built; its weights are changed in place.
+        run: key in `LABEL_RUNS`.
+        epochs: at most this many, for a quick run; the run's own if None.
+        seed: of the split, the head's weights, the order and the augmentation.
+
+    Returns:
+        The trained network; its record (kind `training`) is written.
+
+    Raises:
+        ParameterError: unknown run, or too few classes.
+        TrainingError: see `training.fit`.
+    """
+    if run not in LABEL_RUNS:
+        raise unknown_name("label run", run, LABEL_RUNS)
+    plan = LABEL_RUNS[run]
+    name = f"label-{run}-seed{seed}"
+    parts = training_records.split(catalog.products, seed=seed)
+    if not plan.validated:
+        nobody = np.zeros_like(parts.is_validation)
+        parts = training_records.Split(~parts.is_test, nobody, parts.is_test)
+    classes = learn_classes("articleType", catalog.products["articleType"], ~parts.is_test)
+    codes = classes.codes(catalog.products["articleType"])
+    input_mode = backbone.input_mode if plan.input_mode == "own" else plan.input_mode
+    core = finetuning.build_core(backbone, plan.core, n_classes=len(classes), seed=seed)
+    base = backbone.metadata(plan.preprocessing)
+    stages = _stages(plan, epochs)
+    inputs = training_records.describe(workspace, catalog, base, parts, seed) | {
+        "run": run,
+        "label": "articleType",
+        "stages": {stage: asdict(fitting) for stage, fitting in stages.items()},
+        **{k: v for k, v in asdict(plan).items() if k not in ("fitting", "warm_up")},
+        "input_mode": input_mode,
+    }
+    pictures = finetuning.load_pictures(
+        catalog, list(catalog.products["image_name"]), backbone.image_size, plan.preprocessing
+    )
+    start = time.perf_counter()
+    curves = []
+    for stage, fitting in stages.items():
+        place = training_records.folder(workspace, f"{name}-{stage}", inputs)
+        checkpoint = training.Checkpoint(place, {"inputs": results.hash_inputs(inputs)})
+        curve = _fit_stage(core, pictures, codes, parts, plan, fitting, stage=stage,
+                           input_mode=input_mode, checkpoint=checkpoint, seed=seed)  # fmt: skip
+        curves.append(curve.assign(stage=stage))
+    seconds = time.perf_counter() - start
+    logits = _predict(core, input_mode, pictures[parts.is_test])["logits"]
+    scores = training_records.label_scores(logits, codes[parts.is_test], classes)
+    record = training_records.write(workspace, name, inputs, pd.concat(curves), scores,
+                                    seconds=seconds)  # fmt: skip
+    return Trained(name, core, input_mode, backbone.input_mode, plan.preprocessing, base, record)
+
+
+def score_trained(
+    workspace: Workspace, catalog: Catalog, trained: Trained, *, asked: str | None = None, seed: int
+) -> tuple[np.ndarray, dict[str, str]]:
+    """Embed the catalogue by a trained network into a feature store, and score its retrieval.
+
+    Args:
+        workspace: says where store and records lie.
+        catalog: the products.
+        trained: from `train_end_to_end`.
+        asked: another input mode than it was trained behind, `own` or `unit`, for the ablation.
+        seed: of the split and the bootstrap.
+
+    Returns:
+        float32 (n_products, embedding_dim) and the store's metadata, as `experiments.embed`. Two
+        records are written: the retrieval by cosine, and the similarity of random pairs.
+
+    Raises:
+        ParameterError: unknown input mode, or a split other than that of the training.
+        StoreError: see `experiments.embed`.
+    """
+    modes = {None: trained.input_mode, "own": trained.own_mode, "unit": "unit"}
+    if asked not in modes:
+        raise unknown_name("input mode to ask behind", asked, ("own", "unit"))
+    trained_seed = trained.record["inputs"]["seed"]
+    if seed != trained_seed:
+        raise ParameterError(
+            f"{trained.name} was trained with the split of seed {trained_seed}; that of seed {seed} "
+            "would let products ask that it was trained on."
+        )
+    embedder = finetuning.TunedEmbedder(
+        model_name(trained.name, asked),
+        finetuning.behind_inputs(trained.core, modes[asked]),
+        trained.base,
+        {"input_mode": modes[asked], "training": trained.record["inputs_hash"]},
+    )
+    model = experiments.embed(workspace, catalog, embedder, preprocessing=trained.preprocessing)
+    is_test = splits.is_test_product(catalog.products, seed=seed)
+    record = experiments.retrieval(workspace, catalog, model, is_test, measure="cosine",
+                                   seed=seed, protocols=("held_out", "unseen"))  # fmt: skip
+    spread = results.make_record(
+        "spread", f"spread-{model[1]['model']}", record["inputs"],
+        similarity=similarity_spread(model[0], seed=seed),
+    )  # fmt: skip
+    results.write(spread, workspace.results)
+    return model
+
+
+def model_name(trained_name: str, asked: str | None) -> str:
+    """What the embeddings of a trained network are called, behind its own or another mode."""
+    return trained_name if asked is None else f"{trained_name}-asked-{asked}"
+
+
+def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
+    """What each change of model g does, from the records.
+
+    Args:
+        folder: a profile's results.
+        seed: of the runs.
+
+    Returns:
+        One row a run of `ABLATION` whose records are there: what was trained and how, accuracy (of
+        the classifier as trained), held-out mAP and precision@10 by articleType, and the median
+        similarity of two random products with the share of pairs above 0.95.
+
+    Raises:
+        RecordError: there are none, or they are of different data.
+    """
+    shown = {}
+    for run, asked in ABLATION:
+        trained_name = f"label-{run}-seed{seed}"
+        name = model_name(trained_name, asked)
+        if (folder / f"spread-{name}.json").exists():
+            shown[run, asked] = trained_name, f"{name}-cosine", f"spread-{name}"
+    if not shown:
+        raise RecordError(f"There is no ablation record in {folder}; run notebook 04 first.")
+    names = [name for three in shown.values() for name in three]
+    records = dict(zip(names, results.read_named(folder, names), strict=True))
+    rows = []
+    for (run, asked), three in shown.items():
+        training_record, found, spread = (records[name] for name in three)
+        micro = found["protocols"]["held_out"]["labels"]["articleType"]["micro"]
+        plan = LABEL_RUNS[run]
+        rows.append(
+            {
+                "run": run,
+                "learns": plan.core.trained,
+                "photos": plan.preprocessing,
+                "activation": plan.core.activation,
+                "trained behind": plan.input_mode,
+                "asked behind": asked or plan.input_mode,
+                "accuracy": np.nan if asked else training_record["accuracy"]["micro"],
+                "mAP": micro["mAP"]["value"],
+                "precision@10": micro["precision@10"]["value"],
+                "median similarity": spread["similarity"]["median"],
+                "pairs above 0.95": spread["similarity"]["above 0.95"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: int) -> dict:
+    """How similar two products are that have nothing to do with each other.
+
+    Args:
+        embeddings: float32 (n_products, embedding_dim).
+        n_pairs: random pairs.
+        seed: of the draw.
+
+    Returns:
+        Cosine similarity of random pairs: `median`, and `above 0.95`, the share of pairs above the
+        threshold that the thesis used for model g.
+
+    Raises:
+        ParameterError: fewer than two products.
+    """
+    if len(embeddings) < 2:
+        raise ParameterError(f"A pair takes at least 2 products, not {len(embeddings)}.")
+    generator = np.random.default_rng(seed)
+    first = generator.integers(len(embeddings), size=n_pairs)
+    second = (first + generator.integers(1, len(embeddings), size=n_pairs)) % len(embeddings)
+    unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
+    similarity = np.einsum("ij,ij->i", unit[first], unit[second])
+    return {
+        "median": results.rounded(np.median(similarity)),
+        "above 0.95": results.rounded((similarity > 0.95).mean()),
+    }
+
+
+def _stages(plan: LabelRun, epochs: int | None) -> dict[str, TrainingSettings]:
+    stages = {"warm-up": plan.warm_up, "fine-tuning": plan.fitting}
+    return {
+        stage: fitting if epochs is None else replace(fitting, epochs=min(epochs, fitting.epochs))
+        for stage, fitting in stages.items()
+        if fitting is not None
+    }
+
+
+def _fit_stage(
+    core: keras.Model,
+    pictures: np.ndarray,
+    codes: np.ndarray,
+    parts: training_records.Split,
+    plan: LabelRun,
+    fitting: TrainingSettings,
+    *,
+    stage: str,
+    input_mode: str,
+    checkpoint: training.Checkpoint,
+    seed: int,
+) -> pd.DataFrame:
+    """One training: of the head alone on features made once, or of the whole network."""
+    is_head_only = stage == "warm-up" or plan.core.trained == "head"
+    chosen = {"fit": parts.is_fit, "validation": parts.is_validation}
+    sets = {what: (pictures[mask], codes[mask]) for what, mask in chosen.items() if mask.any()}
+    if is_head_only:
+        sets = {what: (_features(core, input_mode, x), y) for what, (x, y) in sets.items()}
+        model = core.get_layer("top")
+    else:
+        model = finetuning.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
+    n_classes = core.output["logits"].shape[-1]
+    sets = {what: (x, heads.one_hot(y, n_classes)) for what, (x, y) in sets.items()}
+    fit_codes = codes[parts.is_fit]
+    batches = training.Batches(
+        *sets["fit"],
+        lambda epoch: samplers.shuffled_batches(
+            len(fit_codes), batch_size=min(fitting.batch_size, len(fit_codes)), seed=seed,
+            epoch=epoch, drop_last=False,
+        ),
+        weights=samplers.sampling_weights(fit_codes, plan.balance) if plan.balance else None,
+    )  # fmt: skip
+    loss = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=plan.label_smoothing
+    )
+    classifier = keras.Model(model.inputs, model.output["logits"])
+    return training.fit(
+        classifier, batches, fitting, loss=loss, metrics=["accuracy"],
+        validation=sets.get("validation"), checkpoint=checkpoint, seed=seed,
+    )  # fmt: skip
+
+
+def _features(core: keras.Model, input_mode: str, pictures: np.ndarray) -> np.ndarray:
+    """The pooled features of the network below the head."""
+    inputs = keras.Input(core.input_shape[1:], dtype="uint8")
+    network = core.layers[1]
+    model = keras.Model(inputs, network(backbones.input_layers(inputs, input_mode)))
+    return model.predict(pictures, batch_size=64, verbose=0)
+
+
+def _predict(core: keras.Model, input_mode: str, pictures: np.ndarray) -> dict[str, np.ndarray]:
+    model = finetuning.behind_inputs(core, input_mode)
+    return model.predict(pictures, batch_size=64, verbose=0)

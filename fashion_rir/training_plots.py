@@ -1,0 +1,119 @@
+"""The figures of training and of what it costs; each function returns `(figure, axes)`."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fashion_rir.plots import BLUE, GREY, PALETTE, WIDTH
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def learning_curves(
+    curves: Mapping[str, pd.DataFrame], *, title: str, metric: str = "accuracy"
+) -> tuple[Figure, np.ndarray]:
+    """Loss and a metric by epoch, one colour a run; validation dashed.
+
+    Args:
+        curves: from `training.fit`, by the run's name: columns `loss`, the metric, and perhaps
+            `val_loss` and `val_<metric>`. Stages follow one another.
+        title: of the figure.
+        metric: the second axes' column.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
+    for number, (name, curve) in enumerate(curves.items()):
+        style = _style(number)
+        epochs = np.arange(1, len(curve) + 1)
+        for ax, column in zip(axes, ("loss", metric), strict=True):
+            if column in curve:
+                ax.plot(epochs, curve[column], label=name, markersize=5, **style)
+            if f"val_{column}" in curve:
+                ax.plot(epochs, curve[f"val_{column}"], linestyle="--", fillstyle="none",
+                        markersize=5, label=f"{name}, validation", **style)  # fmt: skip
+    for ax, what in zip(axes, ("loss", f"{metric} (0 to 1)"), strict=True):
+        ax.set(xlabel="epoch", ylabel=what)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(alpha=0.3)
+    axes[0].legend(fontsize=8)
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure, axes
+
+
+def reliability(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[Figure, Axes]:
+    """Accuracy over confidence; on the diagonal a classifier is as sure as it is right.
+
+    Args:
+        tables: from `classification.calibration`, by the model's name.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH * 0.6, 4.2), layout="constrained")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="as sure as right")
+    for number, (name, table) in enumerate(tables.items()):
+        axes.plot(table["confidence"], table["accuracy"], label=name, **_style(number))
+    axes.set(title=title, xlabel="confidence (mean of the bin, 0 to 1)",
+             ylabel="accuracy (share of the bin, 0 to 1)")  # fmt: skip
+    axes.grid(alpha=0.3)
+    axes.legend()
+    sns.despine(figure)
+    return figure, axes
+
+
+def confused_pairs(pairs: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """How many products of one class were taken for another.
+
+    Args:
+        pairs: from `classification.confused_pairs`.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.27 * len(pairs)), layout="constrained")
+    names = pairs["true"] + " → " + pairs["predicted"]
+    bars = axes.barh(names, pairs["products"], color=BLUE)
+    labels = [f"{n:,} ({share:.0%})" for n, share in zip(pairs["products"], pairs["share"],
+                                                       strict=True)]  # fmt: skip
+    axes.bar_label(bars, labels, padding=3, fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set(title=title, xlabel="test products (share of the true class)",
+             ylabel="true → predicted class")  # fmt: skip
+    sns.despine(figure)
+    return figure, axes
+
+
+def metric_by_model(
+    table: pd.DataFrame, columns: Sequence[str], *, title: str, xlabel: str
+) -> tuple[Figure, Axes]:
+    """Several metrics of each model on one line; one sign and colour a metric.
+
+    Args:
+        table: index: the models' names, shown from top to bottom; a column `<metric> spread`
+            beside a metric is drawn as its error bar.
+        columns: the metrics.
+        title: of the figure.
+        xlabel: what the metrics are, with their range.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.4 + 0.36 * len(table)), layout="constrained")
+    places = np.arange(len(table))
+    for number, column in enumerate(columns):
+        spread = table.get(f"{column} spread")
+        error = None if spread is None else spread.fillna(0)
+        axes.errorbar(table[column], places, xerr=error, linestyle="none", capsize=3, label=column,
+                      **_style(number))  # fmt: skip
+    axes.set_yticks(places, table.index)
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set(title=title, xlabel=xlabel, ylabel="model")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18),
+                ncols=min(4, len(columns)))  # fmt: skip
+    sns.despine(figure)
+    return figure, axes
+
+
+def _style(number: int) -> dict[str, object]:
+    """Colour and marker of a line; the eight markers and ten colours come round again."""
+    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
