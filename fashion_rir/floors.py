@@ -31,7 +31,7 @@ class MeanColour:
 
     def metadata(self, preprocessing: str) -> dict[str, object]:
         """What a feature store says of it."""
-        return _floor_metadata("mean-colour", self.image_size, preprocessing, 4)
+        return floor_metadata("mean-colour", self.image_size, preprocessing, 4)
 
 
 class RawPixels:
@@ -47,7 +47,7 @@ class RawPixels:
     def metadata(self, preprocessing: str) -> dict[str, object]:
         """What a feature store says of it."""
         dim = 3 * RAW_PIXEL_SIZE**2 + 1
-        return _floor_metadata("raw-pixels", self.image_size, preprocessing, dim)
+        return floor_metadata("raw-pixels", self.image_size, preprocessing, dim)
 
 
 def random_embeddings(n_products: int, *, seed: int) -> np.ndarray:
@@ -65,9 +65,34 @@ def random_embeddings(n_products: int, *, seed: int) -> np.ndarray:
 
 def random_metadata(seed: int) -> dict[str, object]:
     """What a result record says of `random_embeddings`."""
-    return _floor_metadata("chance", 0, "none", 32) | {
+    return floor_metadata("chance", 0, "none", 32) | {
         "model": "chance",
         "weights": f"seed{seed}",
+    }
+
+
+def floor_metadata(
+    name: str, image_size: int, preprocessing: str, embedding_dim: int
+) -> dict[str, object]:
+    """What a feature store says of an embedder without weights.
+
+    Args:
+        name: the embedder's.
+        image_size: side of its square input in pixels.
+        preprocessing: `resize` or `pad`.
+        embedding_dim: numbers an embedding.
+
+    Returns:
+        The entries that a backbone's metadata has, too.
+    """
+    return {
+        "model": f"{name}-{image_size}-{preprocessing}",
+        "backbone": name,
+        "image_size": image_size,
+        "preprocessing": preprocessing,
+        "weights": "none",
+        "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "embedding_dim": embedding_dim,
     }
 
 
@@ -119,17 +144,3 @@ def _without(name: str, article_type: str) -> str:
     stems = {word.rstrip("s")[:5] for word in str(article_type).lower().split()}
     words = name.replace("t-shirt", "tshirt").split()
     return " ".join(word for word in words if not any(word.startswith(stem) for stem in stems))
-
-
-def _floor_metadata(
-    name: str, image_size: int, preprocessing: str, embedding_dim: int
-) -> dict[str, object]:
-    return {
-        "model": f"{name}-{image_size}-{preprocessing}",
-        "backbone": name,
-        "image_size": image_size,
-        "preprocessing": preprocessing,
-        "weights": "none",
-        "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
-        "embedding_dim": embedding_dim,
-    }
