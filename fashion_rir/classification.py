@@ -123,7 +123,7 @@ def _known(posterior: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.nda
         raise ParameterError("No product has a known class, so there is nothing to score.")
     if codes.max() >= posterior.shape[1]:
         raise ParameterError(
-            f"There is a product of class {codes.max()}, but the posterior has {posterior.shape[1]} "
-            "classes, from 0; number both by the same `LabelClasses`."
+            f"A product is of class {codes.max()}, but the posterior has classes 0 to "
+            f"{posterior.shape[1] - 1} only; number both by the same `LabelClasses`."
         )
     return posterior[is_known], codes[is_known]

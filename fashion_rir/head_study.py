@@ -37,7 +37,7 @@ class HeadRun:
     Attributes:
         name: such as `probe-resnet50-224-pad-seed20`.
         logits: float32, shape (n_products, n_classes).
-        hidden: float32, the hidden layer's numbers; the features themselves for a linear probe.
+        hidden: float32, the hidden layer's numbers, shape (n_products, hidden); none for a probe.
         codes: true classes, int64, shape (n_products,); -1 where there is none.
         classes: in the order of the logits.
         metadata: of the embeddings that can be made of them, without name and size.
@@ -139,7 +139,9 @@ def run_head(
     )
     record = training_records.write(workspace, name, inputs, curve, scores, seconds=seconds)
     metadata |= {"weights_sha256": backbones.hash_values(head.model)}
-    return HeadRun(name, outputs["logits"], outputs["embedding"], codes, classes, metadata, record)
+    # A probe has no layer of its own; its standardised inputs would only fill the memory.
+    hidden = outputs["embedding"][:, : settings.hidden or 0].copy()
+    return HeadRun(name, outputs["logits"], hidden, codes, classes, metadata, record)
 
 
 def ensemble(runs: Sequence[HeadRun]) -> HeadRun:
@@ -154,10 +156,11 @@ def ensemble(runs: Sequence[HeadRun]) -> HeadRun:
     Raises:
         ParameterError: no heads, or heads of different classes or products.
     """
-    if len({run.classes for run in runs}) != 1:
+    n_kinds = len({run.classes for run in runs})
+    if n_kinds != 1:
         raise ParameterError(
-            f"An ensemble is made of heads that tell the same classes apart, not of {len(runs)} "
-            "heads without any or with others."
+            f"An ensemble takes heads of one set of classes, not of {n_kinds}; give the seeds of "
+            "one kind of head."
         )
     first = runs[0]
     seeds = "+".join(str(run.metadata["seed"]) for run in runs)

@@ -216,8 +216,8 @@ def score_trained(
     trained_seed = trained.record["inputs"]["seed"]
     if seed != trained_seed:
         raise ParameterError(
-            f"{trained.name} was trained with the split of seed {trained_seed}; that of seed {seed} "
-            "would let products ask that it was trained on."
+            f"{trained.name} was trained with the split of seed {trained_seed}; with that of seed "
+            f"{seed}, products would ask that it was trained on."
         )
     embedder = finetuning.TunedEmbedder(
         model_name(trained.name, asked),
