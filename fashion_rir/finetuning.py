@@ -116,10 +116,10 @@ def set_trained(network: keras.Model, what: str) -> None:
     """
     _check_trained(what)
     network.trainable = what != "head"
-    if what == "all but batch normalisation":
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = False
+    if what != "head":
+        for layer in network.layers:  # Keras passes on to them only what changes
+            is_normalisation = isinstance(layer, keras.layers.BatchNormalization)
+            layer.trainable = what == "all" or not is_normalisation
 
 
 def behind_inputs(

@@ -27,7 +27,7 @@ LABEL_HEADS = {
     "probe": HeadSettings(hidden=None, label_smoothing=0.0),
     "dense512": HeadSettings(label_smoothing=0.0),
 }
-RAW_SHARES = (0.2, 0.4, 0.6)
+RAW_SHARES = (0.05, 0.2, 0.4, 0.6)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ same weights as one that was never interrupted.
 import io
 import json
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -287,7 +288,8 @@ class _Backup(keras.callbacks.BackupAndRestore):
         for note in _latest(self._folder).parent.glob("training_metadata.json*"):
             note.unlink()
         try:
-            super().on_train_begin(logs)
+            with _all_weights_found():
+                super().on_train_begin(logs)
         except Exception as error:  # h5py and Keras raise several types
             raise _damaged(self._folder, error) from error
         epoch = int(self.model.optimizer.iterations) // self.params["steps"]
@@ -456,12 +458,21 @@ def load_weights(model: keras.Model, path: Path) -> None:
         TrainingError: the file is missing, damaged, or of a model of another shape.
     """
     try:
-        _uncompiled(model).load_weights(path)
+        with _all_weights_found():
+            _uncompiled(model).load_weights(path)
     except Exception as error:  # h5py and Keras raise several types
         raise TrainingError(
             f"{path} cannot be loaded into this model: it is damaged, or of another head size or "
             f"backbone ({type(error).__name__}). Train again in another folder."
         ) from error
+
+
+@contextmanager
+def _all_weights_found() -> Iterator[None]:
+    """Keras only warns of layers that it finds no weights for, and leaves them as they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping nested container")
+        yield
 
 
 def _uncompiled(model: keras.Model) -> keras.Model:

@@ -228,7 +228,7 @@ def test_missing_scores_are_named(
 ) -> None:
     with pytest.raises(RecordError, match=r"no scores at .*nothing\.parquet; run the notebook"):
         experiments.read_scores(workspace, "nothing", protocol="held_out", label="gender")
-    name = run(workspace, shop, chance, is_test)["name"]
+    name = run(workspace, shop, chance, is_test, protocols=("thesis", "held_out"))["name"]
     with pytest.raises(RecordError, match="no query for protocol unseen and label gender"):
         experiments.read_scores(workspace, name, protocol="unseen", label="gender")
 

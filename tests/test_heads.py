@@ -69,7 +69,7 @@ def test_another_seed_gives_another_head(head: LabelHead) -> None:
 
 
 def test_a_linear_probe_has_one_layer_of_weights() -> None:
-    probe = train(HeadSettings(hidden=None, dropout=0.0))
+    probe = train(HeadSettings(hidden=None, dropout=0.0), replace(FITTING, epochs=40))
     assert [w.shape for w in probe.model.trainable_weights] == [(DIM, 3), (3,)]
     features, codes = clusters((50, 50, 50), spread=0.1, seed=9)
     assert (probe.logits(features).argmax(axis=1) == codes).all()
@@ -122,8 +122,11 @@ def test_balance_finds_more_of_a_rare_class() -> None:
 
 def test_label_smoothing_holds_the_posterior_back() -> None:
     features, _ = clusters((40, 40, 40), spread=0.1)
+    fitting = replace(FITTING, epochs=25)
     surest = [
-        heads.posterior(train(replace(SETTINGS, label_smoothing=share)).logits(features)).max()
+        heads.posterior(
+            train(replace(SETTINGS, label_smoothing=share), fitting).logits(features)
+        ).max()
         for share in (0.0, 0.3)
     ]
     assert surest[0] > 0.99

@@ -29,7 +29,7 @@ class Killed(Exception):
     """Stands for whatever ends a run."""
 
 
-def network(augment: str = "light") -> keras.Model:
+def network(augment: str = "flip") -> keras.Model:
     """A small classifier with all that is drawn or remembered while it trains."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((8, 8, 3), dtype="uint8")
@@ -113,8 +113,9 @@ def whole() -> tuple[keras.Model, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def broken_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a training left that was killed as its fourth epoch began."""
+    """What a training left that was killed as its second epoch began, and its fourth."""
     folder = tmp_path_factory.mktemp("broken") / "off"
+    train_until_killed(folder, network(), 1)
     train_until_killed(folder, network(), 3)
     return folder
 
@@ -200,28 +201,24 @@ def test_cosine_falls_to_zero_and_weight_decay_shrinks() -> None:
 # --- killed, and taken up again ---
 
 
-@pytest.mark.parametrize("epoch", [0, 1, 3])
-def test_a_killed_run_goes_on_to_the_same_end(
-    epoch: int, whole: tuple[keras.Model, pd.DataFrame], tmp_path: Path
-) -> None:
-    expected, curve = whole
-    train_until_killed(tmp_path, network(), max(epoch, 1))
-    if epoch == 0:  # before the first backup
-        shutil.rmtree(tmp_path / "backup")
-    model = network()
-    assert_same_curve(train(tmp_path, model), curve)
-    assert_same_weights(model, expected)
-    assert (tmp_path / "finished.json").exists()
-
-
 def test_a_run_killed_twice_goes_on_to_the_same_end(
-    state: Path, whole: tuple[keras.Model, pd.DataFrame], tmp_path: Path
+    state: Path, whole: tuple[keras.Model, pd.DataFrame]
 ) -> None:
     expected, curve = whole
-    train_until_killed(tmp_path / "twice", network(), 1)
-    train_until_killed(tmp_path / "twice", network(), 2)
+    assert len(pd.read_csv(state / "curve.csv")) == 3
     model = network()
-    assert_same_curve(train(tmp_path / "twice", model), curve)
+    assert_same_curve(train(state, model), curve)
+    assert_same_weights(model, expected)
+    assert (state / "finished.json").exists()
+
+
+def test_killed_before_the_first_backup(
+    state: Path, whole: tuple[keras.Model, pd.DataFrame]
+) -> None:
+    expected, curve = whole
+    shutil.rmtree(state / "backup")
+    model = network()
+    assert_same_curve(train(state, model), curve)
     assert_same_weights(model, expected)
 
 
@@ -304,9 +301,10 @@ def test_a_finished_training_gives_its_weights_at_once(
     assert_same_weights(model, expected)
 
 
-def test_a_later_training_of_the_same_model_begins_at_its_first_epoch(state: Path) -> None:
+def test_a_later_training_of_the_same_model_begins_at_its_first_epoch(end_state: Path) -> None:
     model = network()
-    train(state, model)  # taken up at the fourth epoch
+    (end_state / "finished.json").unlink()
+    train(end_state, model)  # taken up behind the fourth epoch
     assert len(train(None, model, settings=replace(SETTINGS, epochs=2))) == 2
 
 
@@ -600,16 +598,18 @@ def test_a_lack_of_memory_while_a_batch_is_put_together() -> None:
         train(None, network("none"), batches)
 
 
-def test_a_full_disk_keeps_what_is_there(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (state / "backup" / "latest.weights.h5").read_bytes()
+def test_a_full_disk_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Killed):
+        train_apart(tmp_path, epochs=2, patience=None, killed=1)
+    before = (tmp_path / "backup" / "latest.weights.h5").read_bytes()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(training, "_write", full)
     with pytest.raises(TrainingError, match="cannot be written .*No space left.* is intact"):
-        train(state, network())
-    assert (state / "backup" / "latest.weights.h5").read_bytes() == before
+        train_apart(tmp_path, epochs=2, patience=None)
+    assert (tmp_path / "backup" / "latest.weights.h5").read_bytes() == before
 
 
 def test_other_errors_are_not_covered_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,50 @@
+"""The committed records of the full run: complete, of one catalogue, and as good as we say."""
+
+from pathlib import Path
+
+import pytest
+
+from fashion_rir import experiments, head_study, label_study, results
+
+RESULTS = Path(__file__).parent.parent / "reports" / "full" / "results"
+MODELS = ("mobilenetv2-128-resize", "mobilenetv2-128-pad", "resnet50-224-pad")
+SEEDS = (20, 21, 22)
+
+
+@pytest.fixture(scope="module")
+def groups() -> dict[str, list[str]]:
+    return head_study.cost_groups(MODELS, SEEDS)
+
+
+def held_out_map(name: str) -> dict[str, float]:
+    record = results.read(RESULTS, name)
+    return record["protocols"]["held_out"]["labels"]["articleType"]["micro"]["mAP"]
+
+
+def test_every_head_of_notebook_04_is_there_and_of_one_catalogue(groups):
+    names = [name for members in groups.values() for name in members]
+    records = results.read_named(RESULTS, names)
+    assert {record["inputs"]["n_queries"] for record in records} == {8812}
+    for first, second, label in head_study.cost_pairs(groups):
+        name = experiments.comparison_name(first, second, "held_out", label)
+        assert results.read(RESULTS, name)["n_queries"] > 8000
+
+
+def test_heads_on_frozen_embeddings_reach_what_was_asked(groups):
+    """A held-out mAP of 0.87 with heads on frozen features: each seed, and all together."""
+    assert min(held_out_map(name)["value"] for name in groups["head on all three"]) >= 0.87
+    assert held_out_map(groups["heads of all seeds"][0])["low"] >= 0.87
+
+
+def test_a_head_takes_less_than_four_minutes(groups):
+    heads = [name for group, names in groups.items() if group.startswith("head on")
+             for name in names]  # fmt: skip
+    for name in heads:
+        record = results.read(RESULTS, name.removesuffix("-posterior-cosine"))
+        assert record["inputs"]["n_products"] == 44072
+        assert record["timings"]["training_seconds"] < 240
+
+
+def test_the_ablation_is_complete():
+    table = label_study.ablation_table(RESULTS, seed=20)
+    assert len(table) == len(label_study.ABLATION)
