@@ -108,8 +108,7 @@ def metric_by_model(
     axes.set_ylim(len(table) - 0.5, -0.5)
     axes.set(title=title, xlabel=xlabel, ylabel="model")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18),
-                ncols=min(4, len(columns)))  # fmt: skip
+    figure.legend(fontsize=8, loc="outside lower center", ncols=min(5, len(columns)))
     sns.despine(figure)
     return figure, axes
 

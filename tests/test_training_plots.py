@@ -27,7 +27,8 @@ def assert_labelled(axes, title: str) -> None:
 
 
 def legend(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
+    shown = axes.get_legend() or axes.figure.legends[0]
+    return [text.get_text() for text in shown.get_texts()]
 
 
 def drawn(axes) -> dict[str, tuple[list, list]]:
