@@ -316,8 +316,7 @@ class _Curve(keras.callbacks.Callback):
         """Take up what an earlier run wrote: of its first epochs, or of all."""
         try:
             text = (self._folder / "curve.csv").read_text(encoding="utf-8")
-            # Without `round_trip` a number can come back as its neighbour.
-            table = pd.read_csv(io.StringIO(text), float_precision="round_trip")[:epochs]
+            table = pd.read_csv(io.StringIO(text))[:epochs]
             numbers = list(range(1, 1 + (len(table) if epochs is None else epochs)))
             if not text.endswith("\n") or table["epoch"].tolist() != numbers:
                 raise ValueError("a part of the curve is missing")
@@ -469,9 +468,9 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 @contextmanager
 def _all_weights_found() -> Iterator[None]:
-    """Keras only warns of layers that it finds no weights for, and leaves them as they are."""
+    """Keras only warns of a layer or an optimizer that finds nothing of its own in a file."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Skipping nested container")
+        warnings.filterwarnings("error", message="Skipping (nested container|variable loading)")
         yield
 
 
@@ -482,8 +481,8 @@ def _uncompiled(model: keras.Model) -> keras.Model:
 
 def _damaged(folder: Path, error: Exception) -> TrainingError:
     return TrainingError(
-        f"The training's state in {folder} is damaged ({type(error).__name__}); delete the folder "
-        "and train again."
+        f"The training's state in {folder} is damaged, or that of another model "
+        f"({type(error).__name__}); delete the folder and train again."
     )
 
 

@@ -69,7 +69,9 @@ def test_another_seed_gives_another_head(head: LabelHead) -> None:
 
 
 def test_a_linear_probe_has_one_layer_of_weights() -> None:
-    probe = train(HeadSettings(hidden=None, dropout=0.0), replace(FITTING, epochs=40))
+    probe = train(
+        HeadSettings(hidden=None, dropout=0.0), replace(FITTING, epochs=10, learning_rate=0.1)
+    )
     assert [w.shape for w in probe.model.trainable_weights] == [(DIM, 3), (3,)]
     features, codes = clusters((50, 50, 50), spread=0.1, seed=9)
     assert (probe.logits(features).argmax(axis=1) == codes).all()
@@ -122,7 +124,7 @@ def test_balance_finds_more_of_a_rare_class() -> None:
 
 def test_label_smoothing_holds_the_posterior_back() -> None:
     features, _ = clusters((40, 40, 40), spread=0.1)
-    fitting = replace(FITTING, epochs=25)
+    fitting = replace(FITTING, epochs=8, learning_rate=0.05)
     surest = [
         heads.posterior(
             train(replace(SETTINGS, label_smoothing=share), fitting).logits(features)
