@@ -13,7 +13,7 @@ from fashion_rir.training import Checkpoint, TrainingSettings
 
 CLASSES = LabelClasses("articleType", ("Scarves", "Shirts", "Watches"))
 SETTINGS = HeadSettings(hidden=16, dropout=0.2)
-FITTING = TrainingSettings(epochs=5, batch_size=32, learning_rate=0.02)
+FITTING = TrainingSettings(epochs=5, batch_size=30, learning_rate=0.02)
 DIM = 6
 
 
