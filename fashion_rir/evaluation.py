@@ -113,7 +113,7 @@ def evaluate(
     if len(queries) == 0:
         raise ParameterError("The split holds no test product, so there is no query to ask.")
     gallery = Gallery(embeddings, products["id"].to_numpy(), measure)
-    scorer = _Scorer(products, is_query, protocols)
+    scorer = Scorer(products, is_query, protocols)
     with (
         tqdm(total=len(queries), desc=f"ranking by {measure}", leave=False) as bar,
         ThreadPoolExecutor(max_workers=1) as worker,  # scores a block while the next is ranked
@@ -126,6 +126,26 @@ def evaluate(
             bar.update(len(order))
         scoring.result()
     return {protocol: scorer.result(protocol) for protocol in protocols}
+
+
+def rank_scores(ranks: np.ndarray) -> tuple[float, ...]:
+    """The values of `METRICS`, in its order.
+
+    Args:
+        ranks: from `metrics.relevant_ranks`, over the full ranking, at least one.
+    """
+    return (
+        *(metrics.hit_rate(ranks, k) for k in CUTOFFS),
+        *(metrics.precision(ranks, k) for k in CUTOFFS[1:]),
+        metrics.average_precision(ranks),
+        metrics.average_precision_at_r(ranks),
+        metrics.reciprocal_rank(ranks),
+    )
+
+
+def class_codes(labels: pd.Series) -> np.ndarray:
+    """Small integers for the classes; -1 for a missing label."""
+    return pd.factorize(labels, sort=True)[0].astype(np.int16)
 
 
 @dataclass(frozen=True)
@@ -153,19 +173,31 @@ class _Answer:
         return _Answer(ranks, np.delete(self.relevance, self.own_rank - 1), own_rank=0)
 
 
-class _Scorer:
-    """Collects the scores of all protocols, block by block."""
+class Scorer:
+    """Collects the scores of all protocols, block by block; `evaluate` for rankings of your own."""
 
     def __init__(
         self, products: pd.DataFrame, is_query: np.ndarray, protocols: tuple[str, ...]
     ) -> None:
+        """Begin with no score.
+
+        Args:
+            products: the catalogue's table.
+            is_query: bool, shape (n_products,): the products that will ask.
+            protocols: some of `PROTOCOLS`.
+        """
         self._products = products
         self._is_query = is_query
-        self._codes = {label: _codes(products[label]) for label in EVALUATED_LABELS}
+        self._codes = {label: class_codes(products[label]) for label in EVALUATED_LABELS}
         self._rows = {p: {name: [] for name in (*EVALUATED_LABELS, GRADED)} for p in protocols}
 
     def add(self, queries: np.ndarray, order: np.ndarray) -> None:
-        """Score some queries by their rankings of all products."""
+        """Score some queries by their rankings of all products.
+
+        Args:
+            queries: their row numbers, shape (n,).
+            order: row numbers of the products, best first, one row a query.
+        """
         for query, ranking in zip(queries, order, strict=True):
             shares = {
                 label: codes == codes[query]
@@ -230,7 +262,7 @@ def _note(rows: Mapping[str, list[tuple]], query: int, answer: _Answer) -> None:
     """Add a query's scores to the rows of a protocol, where it has any."""
     for label, ranks in answer.ranks.items():
         if len(ranks):
-            rows[label].append((query, *_scores(ranks)))
+            rows[label].append((query, *rank_scores(ranks)))
     ideal = _highest(answer.relevance)
     if len(ideal):
         found = answer.relevance[:GRADED_CUTOFF]
@@ -238,24 +270,8 @@ def _note(rows: Mapping[str, list[tuple]], query: int, answer: _Answer) -> None:
         rows[GRADED].append((query, metrics.ndcg(gains, ideal_gains, GRADED_CUTOFF)))
 
 
-def _scores(ranks: np.ndarray) -> tuple[float, ...]:
-    """The values of `METRICS`, in its order."""
-    return (
-        *(metrics.hit_rate(ranks, k) for k in CUTOFFS),
-        *(metrics.precision(ranks, k) for k in CUTOFFS[1:]),
-        metrics.average_precision(ranks),
-        metrics.average_precision_at_r(ranks),
-        metrics.reciprocal_rank(ranks),
-    )
-
-
 def _highest(relevance: np.ndarray) -> np.ndarray:
     """The relevances above 0 of an ideal ranking's first products, the highest first."""
     levels = np.arange(len(GRADED_LABELS), 0, -1)
     counts = [np.count_nonzero(relevance == level) for level in levels]
     return np.repeat(levels, np.minimum(counts, GRADED_CUTOFF))[:GRADED_CUTOFF]
-
-
-def _codes(labels: pd.Series) -> np.ndarray:
-    """Small integers for the classes; -1 for a missing label."""
-    return pd.factorize(labels, sort=True)[0].astype(np.int16)

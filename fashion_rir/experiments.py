@@ -114,18 +114,36 @@ def embed(
         ParameterError: unknown engine.
         StoreError: the store belongs to another model or catalogue, or cannot be written.
     """
-    if engine not in ENGINES:
-        raise unknown_name("engine", engine, ENGINES)
+    _check_engine(engine)
     metadata = embedder.metadata(preprocessing) | {"data_hash": catalog.data_hash}
     names = catalog.products["image_name"]
     path = workspace.feature_store(metadata["model"])
     if not _is_complete(path, metadata, names):
-        if engine == "onnx" and isinstance(embedder, backbones.Backbone):
-            export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
-            embedder = onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
+        embedder = on_engine(workspace, embedder, engine)
         embeddings.embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path)
     store = FeatureStore.open(path)
     return store.load(names)[1], store.metadata
+
+
+def on_engine(
+    workspace: Workspace, embedder: embeddings.Embedder, engine: str
+) -> embeddings.Embedder:
+    """The embedder, or a backbone's faster twin.
+
+    Args:
+        workspace: says where the twin's export lies.
+        embedder: a backbone or a floor.
+        engine: `keras`, or `onnx`.
+
+    Raises:
+        ParameterError: unknown engine.
+        FashionRirError: see `onnx_engine.OnnxBackbone`.
+    """
+    _check_engine(engine)
+    if engine == "keras" or not isinstance(embedder, backbones.Backbone):
+        return embedder
+    export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
+    return onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
 
 
 def transformed(
@@ -150,6 +168,24 @@ def transformed(
     vectors = np.ascontiguousarray(TRANSFORMS[name](vectors, vectors[is_train]), dtype=np.float32)
     changes = {"model": f"{metadata['model']}+{name}", "embedding_dim": vectors.shape[1]}
     return vectors, {**metadata, **changes, "transform": name}
+
+
+def describe(
+    workspace: Workspace, catalog: Catalog, metadata: Mapping[str, object]
+) -> dict[str, object]:
+    """What the numbers of every experiment on embeddings depend on; each adds its own.
+
+    Args:
+        workspace: of the profile.
+        catalog: the products.
+        metadata: of the embeddings.
+    """
+    return {
+        "profile": workspace.profile,
+        "data_hash": catalog.data_hash,
+        "n_products": len(catalog),
+        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
+    }
 
 
 def retrieval(
@@ -178,12 +214,8 @@ def retrieval(
         beside the features (`read_scores`).
     """
     vectors, metadata = model
-    inputs = {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
-        "n_products": len(catalog),
+    inputs = describe(workspace, catalog, metadata) | {
         "n_queries": int(is_query.sum()),
-        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
         "measure": measure,
         "protocols": list(protocols),
         "labels": list(evaluation.EVALUATED_LABELS),
@@ -202,11 +234,29 @@ def retrieval(
     )
     summaries = {protocol: results.summarise(e, seed=seed) for protocol, e in found.items()}
     seconds = time.perf_counter() - start
-    _write_scores(found, scores_path)
+    write_scores(found, scores_path)
     record = results.make_record("retrieval", name, inputs, protocols=summaries,
                                  timings={"evaluation_seconds": round(seconds, 1)})  # fmt: skip
     results.write(record, workspace.results)
     return record
+
+
+def write_scores(found: Mapping[str, evaluation.Evaluation], path: Path) -> None:
+    """Keep the single queries' scores, for `read_scores`.
+
+    Args:
+        found: evaluations by protocol.
+        path: the Parquet file; its folder is made.
+    """
+    tables = [
+        scores.reset_index().assign(protocol=protocol, relevant_by=label)
+        for protocol, result in found.items()
+        for label, scores in (*result.scores.items(), (evaluation.GRADED, result.graded))
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.part")
+    pd.concat(tables, ignore_index=True).to_parquet(partial)
+    partial.replace(path)
 
 
 def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -> pd.DataFrame:
@@ -297,21 +347,14 @@ def comparison(
     return record
 
 
+def _check_engine(engine: str) -> None:
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+
+
 def _is_complete(path: Path, metadata: Mapping[str, object], names: pd.Series) -> bool:
     if not path.exists():
         return False
     store = FeatureStore.open(path)
     store.require(metadata)
     return set(names) <= set(store.image_names())
-
-
-def _write_scores(found: Mapping[str, evaluation.Evaluation], path: Path) -> None:
-    tables = [
-        scores.reset_index().assign(protocol=protocol, relevant_by=label)
-        for protocol, result in found.items()
-        for label, scores in (*result.scores.items(), (evaluation.GRADED, result.graded))
-    ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    pd.concat(tables, ignore_index=True).to_parquet(partial)
-    partial.replace(path)

@@ -113,7 +113,7 @@ def run_head(
     values = values.where(values.isin(values[parts.is_fit]))  # a class that nobody could learn
     classes = learn_classes(label, values, parts.is_fit)
     codes = classes.codes(values)
-    metadata = _joint_metadata(models, settings, label, seed)
+    metadata = joint_metadata(models, settings, label, seed)
     inputs = training_records.describe(workspace, catalog, metadata, parts, seed) | {
         "run": kind,
         "label": label,
@@ -206,6 +206,26 @@ def joint_features(matrices: Sequence[np.ndarray]) -> np.ndarray:
         )
     lengths = [np.maximum(np.linalg.norm(m, axis=1, keepdims=True), 1e-12) for m in matrices]
     return np.hstack([m / length for m, length in zip(matrices, lengths, strict=True)])
+
+
+def joint_metadata(
+    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
+    settings: object,
+    label: str,
+    seed: int,
+) -> dict[str, object]:
+    """What a head's embeddings depend on beside its weights.
+
+    Args:
+        models: embeddings and metadata of each backbone, from `experiments.embed`.
+        settings: the dataclass that says what the head is made of.
+        label: what it learns to tell.
+        seed: of the training.
+    """
+    joined = _joined(models)
+    joined["features"] = joined.pop("model")
+    joined["features_sha256"] = joined.pop("weights_sha256")
+    return joined | {"head": json.dumps(asdict(settings)), "label": label, "seed": seed}
 
 
 def cost_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[str]]:
@@ -329,16 +349,3 @@ def _joined(models: Sequence[tuple[np.ndarray, Mapping[str, object]]]) -> dict[s
     """The backbones' metadata, joined by `+`."""
     keys = ("model", "backbone", "image_size", "preprocessing", "weights", "weights_sha256")
     return {key: "+".join(str(metadata[key]) for _, metadata in models) for key in keys}
-
-
-def _joint_metadata(
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
-    settings: HeadSettings,
-    label: str,
-    seed: int,
-) -> dict[str, object]:
-    """What a head's embeddings depend on beside its weights."""
-    joined = _joined(models)
-    joined["features"] = joined.pop("model")
-    joined["features_sha256"] = joined.pop("weights_sha256")
-    return joined | {"head": json.dumps(asdict(settings)), "label": label, "seed": seed}

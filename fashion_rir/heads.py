@@ -103,21 +103,30 @@ def build_head(
     Raises:
         ParameterError: features that are not finite, or a single class.
     """
-    _require_finite(features)
+    require_finite(features)
     if n_classes < 2:
         raise ParameterError(f"A head tells two classes apart at least, not {n_classes}.")
     keras.utils.set_random_seed(seed)
-    mean, deviation = features.mean(axis=0), features.std(axis=0)
-    # A number that hardly varies would be blown up.
-    deviation = np.maximum(deviation, max(1e-2 * float(deviation.mean()), 1e-9))
-    inputs = keras.Input((features.shape[1],), name="features")
-    hidden = keras.layers.Normalization(mean=mean, variance=deviation**2)(inputs)
+    inputs, hidden = standardised_input(features)
     if settings.hidden is not None:
         hidden = keras.layers.Dropout(settings.dropout / 2)(hidden)
         hidden = keras.layers.Dense(settings.hidden, settings.activation)(hidden)
     dropped = keras.layers.Dropout(settings.dropout)(hidden)
     logits = keras.layers.Dense(n_classes, name="logits")(dropped)
     return keras.Model(inputs, {"embedding": hidden, "logits": logits})
+
+
+def standardised_input(features: np.ndarray) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Where every head begins: its input, and the same standardised by the training products.
+
+    Args:
+        features: float32, shape (n_train, dim).
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    # A number that hardly varies would be blown up.
+    deviation = np.maximum(deviation, max(1e-2 * float(deviation.mean()), 1e-9))
+    inputs = keras.Input((features.shape[1],), name="features")
+    return inputs, keras.layers.Normalization(mean=mean, variance=deviation**2)(inputs)
 
 
 def train_label_head(
@@ -263,14 +272,14 @@ def _labelled(features: np.ndarray, codes: np.ndarray, whose: str) -> tuple[np.n
             f"There are {len(features)} embeddings and {len(codes)} classes of {whose} products; "
             "give one class a product, -1 for none."
         )
-    _require_finite(features)  # before rows are left out, so that it names the caller's
+    require_finite(features)  # before rows are left out, so that it names the caller's
     is_known = codes >= 0
     if not is_known.any():
         raise ParameterError(f"None of {len(codes)} {whose} products has a class; take more.")
     return features[is_known], codes[is_known]
 
 
-def _require_finite(features: np.ndarray) -> None:
+def require_finite(features: np.ndarray) -> None:
     is_finite = np.isfinite(features).all(axis=1)
     if not is_finite.all():
         row = int(np.argmin(is_finite))

@@ -6,6 +6,7 @@ differently from the catalogue it is compared with.
 
 import io
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fashion_rir.errors import ImageError, ParameterError, unknown_name
 
 MAX_PIXELS = 50_000_000  # a 2400x1600 catalogue photo has 3.8 million
 PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
+WHITE = (255, 255, 255)  # the background of the catalogue's photos
 
 
 def decode(data: bytes | Path, name: str | None = None) -> Image.Image:
@@ -67,20 +69,29 @@ def resize(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def pad(image: Image.Image, size: int) -> Image.Image:
-    """Fit into a square of `size` pixels with black borders; the aspect ratio is kept."""
+def pad(image: Image.Image, size: int, colour: tuple[int, int, int] = PAD_COLOUR) -> Image.Image:
+    """Fit into a square of `size` pixels with borders of one colour; the aspect ratio is kept."""
     longest = max(image.size)
     # At least one pixel: the short side of a very thin picture would round to none.
     width, height = (max(1, round(side / longest * size)) for side in image.size)
-    square = Image.new("RGB", (size, size), PAD_COLOUR)
+    square = Image.new("RGB", (size, size), colour)
     fitted = image.resize((width, height), Image.Resampling.BILINEAR)
     square.paste(fitted, (round((size - width) / 2), round((size - height) / 2)))
     return square
 
 
+def crop(image: Image.Image, size: int) -> Image.Image:
+    """Cut out the square in the middle and scale it to `size` pixels; what is outside is lost."""
+    shortest = min(image.size)
+    left, top = ((side - shortest) // 2 for side in image.size)
+    return resize(image.crop((left, top, left + shortest, top + shortest)), size)
+
+
 PREPROCESSING: dict[str, Callable[[Image.Image, int], Image.Image]] = {
     "resize": resize,
     "pad": pad,
+    "pad-white": partial(pad, colour=WHITE),
+    "crop": crop,
 }
 
 
@@ -90,7 +101,7 @@ def fit(image: Image.Image, size: int, preprocessing: str) -> np.ndarray:
     Args:
         image: an RGB picture from `decode`.
         size: side of the square in pixels, at least 1.
-        preprocessing: `resize` or `pad`.
+        preprocessing: key in `PREPROCESSING`.
 
     Returns:
         uint8, shape (size, size, 3), values 0 to 255, RGB.

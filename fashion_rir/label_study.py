@@ -15,6 +15,7 @@ import pandas as pd
 
 from fashion_rir import (
     backbones,
+    embeddings,
     experiments,
     finetuning,
     heads,
@@ -130,6 +131,7 @@ def train_end_to_end(
     backbone: backbones.Backbone,
     run: str,
     *,
+    plan: LabelRun | None = None,
     epochs: int | None = None,
     seed: int,
 ) -> Trained:
@@ -139,7 +141,8 @@ def train_end_to_end(
         workspace: says where weights and records lie.
         catalog: the products.
         backbone: freshly built; its weights are changed in place.
-        run: key in `LABEL_RUNS`.
+        run: key in `LABEL_RUNS`; with a plan of your own, what to call it.
+        plan: how to train; `LABEL_RUNS[run]` if None.
         epochs: at most this many, for a quick run; the run's own if None.
         seed: of the split, the head's weights, the order and the augmentation.
 
@@ -150,9 +153,10 @@ def train_end_to_end(
         ParameterError: unknown run, or too few classes.
         TrainingError: see `training.fit`.
     """
-    if run not in LABEL_RUNS:
-        raise unknown_name("label run", run, LABEL_RUNS)
-    plan = LABEL_RUNS[run]
+    if plan is None:
+        if run not in LABEL_RUNS:
+            raise unknown_name("label run", run, LABEL_RUNS)
+        plan = LABEL_RUNS[run]
     name = f"label-{run}-seed{seed}"
     parts = training_records.split(catalog.products, seed=seed)
     if not plan.validated:
@@ -225,7 +229,35 @@ def score_trained(
         trained.base,
         {"input_mode": modes[asked], "training": trained.record["inputs_hash"]},
     )
-    model = experiments.embed(workspace, catalog, embedder, preprocessing=trained.preprocessing)
+    return score_embedder(
+        workspace, catalog, embedder, preprocessing=trained.preprocessing, seed=seed
+    )
+
+
+def score_embedder(
+    workspace: Workspace,
+    catalog: Catalog,
+    embedder: embeddings.Embedder,
+    *,
+    preprocessing: str,
+    seed: int,
+) -> tuple[np.ndarray, dict[str, str]]:
+    """Embed the catalogue into a feature store, and score its retrieval by cosine.
+
+    Args:
+        workspace: says where store and records lie.
+        catalog: the products.
+        embedder: a trained network.
+        preprocessing: that of its training.
+        seed: of the split that it was trained with, and of the bootstrap.
+
+    Returns:
+        As `score_trained`.
+
+    Raises:
+        StoreError: see `experiments.embed`.
+    """
+    model = experiments.embed(workspace, catalog, embedder, preprocessing=preprocessing)
     is_test = splits.is_test_product(catalog.products, seed=seed)
     record = experiments.retrieval(workspace, catalog, model, is_test, measure="cosine",
                                    seed=seed, protocols=("held_out", "unseen"))  # fmt: skip

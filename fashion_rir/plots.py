@@ -245,6 +245,44 @@ def class_precision(rows: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def pareto(
+    table: pd.DataFrame, front: pd.Series, x: str, y: str, *, title: str, is_cost: bool = True
+) -> tuple[Figure, Axes]:
+    """Every model by two columns; those that no other beats are numbered, joined and named.
+
+    Args:
+        table: index: the models' names. A row that lacks one of the numbers is counted in the
+            title, not drawn.
+        front: bool, by the table's index, from `model_table.pareto_front`.
+        x: a column: a cost, drawn on a logarithmic scale, or with `is_cost` false another gain.
+        y: a column of which more is better.
+        title: of the figure.
+        is_cost: whether less of `x` is better.
+    """
+    shown = table.dropna(subset=[x, y]).sort_values(x)
+    best = shown[front[shown.index].to_numpy()]
+    figure, axes = plt.subplots(figsize=(WIDTH, 4.4 + 0.2 * len(best)), layout="constrained")
+    axes.plot(shown[x], shown[y], "o", color=GREY, markersize=4, alpha=0.6)
+    # A step ends where the next better model begins.
+    steps = "steps-post" if is_cost else "steps-pre"
+    axes.plot(best[x], best[y], color=BLUE, linewidth=1, drawstyle=steps)
+    for number, (name, row) in enumerate(best.iterrows(), start=1):
+        axes.plot(row[x], row[y], "D", color=BLUE, markersize=6, label=f"{number}  {name}")
+        axes.annotate(str(number), (row[x], row[y]), textcoords="offset points", xytext=(-3, 7),
+                      ha="right", fontsize=9)  # fmt: skip
+    if is_cost:
+        axes.set_xscale("log")
+    n_missing = len(table) - len(shown)
+    rest = f" ({n_missing} without these numbers)" if n_missing else ""
+    axes.set(title=title + rest, xlabel=f"{x} (log scale)" if is_cost else f"{x} (0 to 1)",
+             ylabel=f"{y} (0 to 1)")  # fmt: skip
+    axes.grid(alpha=0.3)
+    figure.legend(fontsize=8, loc="outside lower center", handlelength=0, markerscale=0,
+                  title="no other model is better in both")  # fmt: skip
+    sns.despine(figure)
+    return figure, axes
+
+
 def save(figure: Figure, folder: Path, name: str) -> None:
     """Keep a figure as `<folder>/<name>.png`, without the time of its making."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -131,6 +131,23 @@ def read(folder: Path, name: str) -> dict:
     return record
 
 
+def read_same(folder: Path, name: str, inputs: Mapping[str, object]) -> dict | None:
+    """The record of an earlier run with the same inputs; None if there is none.
+
+    Args:
+        folder: a profile's results.
+        name: of the record.
+        inputs: as for `make_record`.
+
+    Raises:
+        RecordError: it is damaged, or of another schema version.
+    """
+    if not (folder / f"{name}.json").exists():
+        return None
+    record = read(folder, name)
+    return record if record["inputs_hash"] == hash_inputs(inputs) else None
+
+
 def read_named(folder: Path, names: Iterable[str]) -> list[dict]:
     """Some records, in this order, checked to be about the same data.
 
@@ -170,12 +187,39 @@ def summarise(result: evaluation.Evaluation, *, seed: int) -> dict:
     """
     return {
         "labels": {
-            label: _summary(scores, result.n_excluded[label], seed)
+            label: score_summary(scores, result.n_excluded[label], seed=seed)
             for label, scores in result.scores.items()
         },
-        "graded": _summary(result.graded, result.n_graded_excluded, seed),
+        "graded": score_summary(result.graded, result.n_graded_excluded, seed=seed),
         "n_gallery": result.n_gallery,
     }
+
+
+def score_summary(scores: pd.DataFrame, n_excluded: int, *, seed: int) -> dict[str, object]:
+    """The means of a table of scores, with intervals.
+
+    Args:
+        scores: one row a query; every column is a metric but `label`, which holds the classes.
+        n_excluded: queries that were left out of it.
+        seed: of the bootstrap.
+
+    Returns:
+        `micro` and `macro` (metric to value, low, high; neither where every query was left out),
+        `n_queries`, `n_excluded`, `n_classes`.
+    """
+    summary = {
+        "n_queries": len(scores),
+        "n_excluded": n_excluded,
+        "n_classes": int(scores["label"].nunique()),
+    }
+    if len(scores):
+        values, classes = scores.drop(columns="label"), scores["label"].to_numpy()
+        micro = intervals.bootstrap_mean(values.to_numpy(), seed=seed)
+        macro = intervals.bootstrap_mean(values.to_numpy(), seed=seed, classes=classes)
+        for average, estimates in (("micro", micro), ("macro", macro)):
+            named = zip(values.columns, map(estimate_dict, estimates), strict=True)
+            summary[average] = dict(named)
+    return summary
 
 
 def retrieval_table(
@@ -293,28 +337,16 @@ def estimate_dict(estimate: intervals.Estimate) -> dict[str, float]:
     return {key: rounded(getattr(estimate, key)) for key in ("value", "low", "high")}
 
 
+def rows(table: pd.DataFrame) -> list[dict[str, object]]:
+    """A table as it is stored: one mapping a row, its index left out, nothing where it is NaN."""
+    return json.loads(table.round(DIGITS).to_json(orient="records"))
+
+
 def _thesis_letter(model: Mapping[str, str], measure: str) -> str:
     """What the thesis calls this experiment; nothing for embeddings that were transformed."""
     if "transform" in model:
         return ""
     return THESIS_MODELS.get((model["backbone"], model["preprocessing"], measure), "")
-
-
-def _summary(scores: pd.DataFrame, n_excluded: int, seed: int) -> dict[str, object]:
-    """The means of a table of scores: every column but `label`, which holds the classes."""
-    summary = {
-        "n_queries": len(scores),
-        "n_excluded": n_excluded,
-        "n_classes": int(scores["label"].nunique()),
-    }
-    if len(scores):
-        values, classes = scores.drop(columns="label"), scores["label"].to_numpy()
-        micro = intervals.bootstrap_mean(values.to_numpy(), seed=seed)
-        macro = intervals.bootstrap_mean(values.to_numpy(), seed=seed, classes=classes)
-        for average, estimates in (("micro", micro), ("macro", macro)):
-            named = zip(values.columns, map(estimate_dict, estimates), strict=True)
-            summary[average] = dict(named)
-    return summary
 
 
 def _estimate(

@@ -113,6 +113,48 @@ def metric_by_model(
     return figure, axes
 
 
+def metric_by_setting(
+    table: pd.DataFrame,
+    settings: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    before: Mapping[str, float],
+) -> tuple[Figure, np.ndarray]:
+    """Several metrics over one setting of a training at a time, on logarithmic scales.
+
+    Args:
+        table: one row a training. Beside each setting, the others are those of most rows.
+        settings: columns, one axes for each, such as `batch size`.
+        columns: the metrics, 0 to 1.
+        title: of the figure.
+        before: the metrics before training, drawn as dotted lines.
+    """
+    figure, axes = plt.subplots(1, len(settings), figsize=(WIDTH, 3.8), layout="constrained",
+                                sharey=True, squeeze=False)  # fmt: skip
+    usual = table[list(settings)].mode().iloc[0]
+    for ax, setting in zip(axes[0], settings, strict=True):
+        others = [other for other in settings if other != setting]
+        shown = table[(table[others] == usual[others]).all(axis=1)].sort_values(setting)
+        for number, column in enumerate(columns):
+            style = _style(number)
+            ax.plot(shown[setting], shown[column], label=column, markersize=5, **style)
+            ax.axhline(before[column], color=style["color"], linestyle=":", linewidth=1)
+        fixed = ", ".join(f"{other} {usual[other]:g}" for other in others)
+        ax.set_xscale("log")
+        ax.set_xticks(shown[setting], [f"{value:g}" for value in shown[setting]])
+        ax.minorticks_off()
+        ax.set(xlabel=f"{setting} ({fixed}; log scale)")
+        ax.grid(alpha=0.3)
+    axes[0, 0].set_ylabel("held-out precision@10 (0 to 1)")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8,
+                  loc="outside lower center", ncols=len(columns),
+                  title="dotted: before training")  # fmt: skip
+    figure.suptitle(title)
+    sns.despine(figure)
+    return figure, axes[0]
+
+
 def _style(number: int) -> dict[str, object]:
     """Colour and marker of a line; the eight markers and ten colours come round again."""
     return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}

@@ -63,6 +63,26 @@ def test_one_pixel_is_a_size_like_any_other(portrait):
     assert images.fit(portrait, 1, "pad").shape == (1, 1, 3)
 
 
+def test_a_white_border_differs_from_a_black_one_in_colour_only(portrait):
+    black, white = (images.fit(portrait, 40, way) for way in ("pad", "pad-white"))
+    is_border = (white != black).any(axis=2)
+    assert is_border.any()
+    assert (white[is_border] == 255).all()
+    assert (black[is_border] == 0).all()
+
+
+def test_crop_keeps_the_middle_square():
+    stripes = Image.new("RGB", (4, 8), WHITE)
+    stripes.paste(RED, (0, 2, 4, 6))
+    assert (images.fit(stripes, 4, "crop") == RED).all()
+    lying = stripes.rotate(90, expand=True)
+    assert (images.fit(lying, 2, "crop") == RED).all()
+
+
+def test_crop_of_a_thin_picture():
+    assert images.fit(Image.new("RGB", (1, 300), RED), 8, "crop").shape == (8, 8, 3)
+
+
 def test_unknown_preprocessing_offers_the_nearest(portrait):
     with pytest.raises(ParameterError, match="'resise'; did you mean 'resize'"):
         images.fit(portrait, 32, "resise")

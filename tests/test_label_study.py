@@ -145,6 +145,15 @@ def test_the_record_says_what_was_trained(workspace, shop, trained) -> None:
     assert "val_loss" not in row
 
 
+def test_a_plan_of_ones_own_is_trained_under_its_name(workspace, shop) -> None:
+    plan = dataclasses.replace(LABEL_RUNS["g-frozen"], preprocessing="crop")
+    trained = train_end_to_end(
+        workspace, shop, tiny_backbone(), "own-plan", plan=plan, epochs=1, seed=SEED
+    )
+    assert trained.name == "label-own-plan-seed20"
+    assert trained.record["inputs"]["preprocessing"] == "crop"
+
+
 @pytest.mark.parametrize(("run", "input_mode"), [("g", "tf"), ("g-frozen-unit", "unit")])
 def test_the_accuracy_is_that_of_the_trained_network(shop, trained, run, input_mode) -> None:
     is_test = splits.is_test_product(shop.products, seed=SEED)

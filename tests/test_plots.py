@@ -177,3 +177,30 @@ def test_saved_figures_are_the_same_bytes_each_time(tmp_path: Path) -> None:
     first, second = ((tmp_path / "new" / f"{name}.png").read_bytes() for name in "ab")
     assert first == second
     assert Image.open(tmp_path / "new" / "a.png").width > 500
+
+
+def pareto_example() -> tuple[pd.DataFrame, pd.Series]:
+    """Two models on the front, one behind it, one without a cost."""
+    table = pd.DataFrame(
+        {"ms": [1.0, 10.0, 20.0, np.nan], "mAP": [0.3, 0.6, 0.5, 0.9]},
+        index=["hash", "network", "larger network", "unmeasured"],
+    )
+    return table, pd.Series([True, True, False, False], index=table.index)
+
+
+def test_pareto_numbers_and_names_the_front() -> None:
+    table, front = pareto_example()
+    figure, axes = plots.pareto(table, front, "ms", "mAP", title="Costs")
+    assert_labelled(axes, "Costs (1 without these numbers)")
+    assert texts(axes) == ["1", "2"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1  hash", "2  network"]
+    assert axes.get_xscale() == "log"
+    assert axes.lines[0].get_xdata().tolist() == [1, 10, 20]
+    assert axes.lines[1].get_ydata().tolist() == [0.3, 0.6]
+
+
+def test_pareto_of_two_gains_has_no_log_scale() -> None:
+    table, front = pareto_example()
+    figure, axes = plots.pareto(table / 20, front, "ms", "mAP", title="Gains", is_cost=False)
+    assert axes.get_xscale() == "linear"
+    assert axes.get_xlabel() == "ms (0 to 1)"

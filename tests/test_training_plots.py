@@ -144,3 +144,22 @@ def test_more_models_than_markers_and_colours() -> None:
     table = pd.DataFrame([[0.5] * n_models], columns=names, index=["head"])
     _, axes = training_plots.metric_by_model(table, names, title="Many", xlabel="x")
     assert legend(axes) == names
+
+
+def test_metric_by_setting_holds_the_other_settings_fixed() -> None:
+    table = pd.DataFrame(
+        [(16, 0.1, 0.4), (128, 0.1, 0.5), (1024, 0.1, 0.6), (128, 0.5, 0.3)],
+        columns=["batch size", "temperature", "type"],
+    )
+    figure, axes = training_plots.metric_by_setting(
+        table, ["batch size", "temperature"], ["type"], title="Settings", before={"type": 0.45}
+    )
+    assert figure.get_suptitle() == "Settings"
+    assert [ax.get_xlabel() for ax in axes] == [
+        "batch size (temperature 0.1; log scale)", "temperature (batch size 128; log scale)",
+    ]  # fmt: skip
+    assert axes[0].get_ylabel()
+    assert drawn(axes[0])["type"] == ([16, 128, 1024], [0.4, 0.5, 0.6])
+    assert drawn(axes[1])["type"] == ([0.1, 0.5], [0.5, 0.3])
+    assert list(axes[0].lines[1].get_ydata()) == [0.45, 0.45]
+    assert legend(axes[0]) == ["type"]

@@ -1,0 +1,234 @@
+"""The experiments of notebook 08 on the ways of search before convolutional networks.
+
+Each descriptor of `classical` is embedded and scored like a network. `precluster` measures the
+literature's short cut, to search one k-means cluster only.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir import classical, embeddings, experiments, results, training_records
+from fashion_rir.catalog import Catalog
+from fashion_rir.classical import BagOfVisualWords
+from fashion_rir.errors import ParameterError, TrainingError, unknown_name
+from fashion_rir.workspace import Workspace
+
+FIXED = {
+    "perceptual-hash": classical.PerceptualHash,
+    "colour-histogram": classical.ColourHistogram,
+    "hog": classical.Hog,
+}
+BAGS = tuple(classical.DETECTORS)  # these learn a vocabulary first
+DESCRIPTORS = (*FIXED, *BAGS)
+VOCABULARY_FILE = "vocabulary.npy"
+
+
+def embed_descriptor(
+    workspace: Workspace,
+    catalog: Catalog,
+    name: str,
+    is_train: np.ndarray,
+    *,
+    preprocessing: str = "resize",
+    n_words: int = 256,
+    n_pictures: int = 2000,
+    seed: int,
+) -> tuple[np.ndarray, dict[str, object]]:
+    """The catalogue's embeddings by a classical descriptor: from its feature store, or made.
+
+    Args:
+        workspace: says where the store and the vocabulary lie.
+        catalog: the products.
+        name: one of `DESCRIPTORS`.
+        is_train: bool, shape (n_products,): a vocabulary is learned on some of these.
+        preprocessing: see `images.PREPROCESSING`.
+        n_words: of a vocabulary.
+        n_pictures: that a vocabulary is learned from, at most.
+        seed: of their draw and of k-means.
+
+    Returns:
+        float32 (n_products, embedding_dim) and metadata, as `experiments.embed`. Those of a bag of
+        words say how many pictures have no keypoint (`n_without_keypoints`).
+
+    Raises:
+        ParameterError: unknown descriptor, or too many words for the pictures.
+        StoreError: see `experiments.embed`.
+    """
+    made = embedder(workspace, catalog, name, is_train, preprocessing=preprocessing,
+                    n_words=n_words, n_pictures=n_pictures, seed=seed)  # fmt: skip
+    vectors, metadata = experiments.embed(workspace, catalog, made, preprocessing=preprocessing)
+    if name in BAGS:
+        metadata = metadata | {"n_without_keypoints": classical.n_without_keypoints(vectors)}
+    return vectors, metadata
+
+
+def embedder(
+    workspace: Workspace,
+    catalog: Catalog,
+    name: str,
+    is_train: np.ndarray,
+    *,
+    preprocessing: str = "resize",
+    n_words: int = 256,
+    n_pictures: int = 2000,
+    seed: int,
+) -> embeddings.Embedder:
+    """A classical descriptor, with its vocabulary if it needs one; see `embed_descriptor`."""
+    if name not in DESCRIPTORS:
+        raise unknown_name("classical descriptor", name, DESCRIPTORS)
+    if name in FIXED:
+        return FIXED[name]()
+    return learn_words(workspace, catalog, name, is_train, preprocessing=preprocessing,
+                       n_words=n_words, n_pictures=n_pictures, seed=seed)  # fmt: skip
+
+
+def model_name(name: str, *, preprocessing: str = "resize", n_words: int = 256) -> str:
+    """What the embeddings of a descriptor are called.
+
+    Args:
+        name: one of `DESCRIPTORS`.
+        preprocessing, n_words: see `embed_descriptor`.
+
+    Example:
+        >>> model_name("sift", n_words=64)
+        'bag-of-sift-words-64-128-resize'
+    """
+    if name in FIXED:
+        return f"{name}-{FIXED[name].image_size}-{preprocessing}"
+    return f"bag-of-{name}-words-{n_words}-{BagOfVisualWords.image_size}-{preprocessing}"
+
+
+def learn_words(
+    workspace: Workspace,
+    catalog: Catalog,
+    detector: str,
+    is_train: np.ndarray,
+    *,
+    preprocessing: str,
+    n_words: int,
+    n_pictures: int,
+    seed: int,
+) -> BagOfVisualWords:
+    """A bag of visual words with the vocabulary that an earlier call kept, or a new one.
+
+    It is kept because k-means' last digits differ between machines, and a feature store takes
+    embeddings by one vocabulary only.
+
+    Args:
+        workspace: says where the vocabulary lies.
+        catalog, is_train, preprocessing, n_words, n_pictures, seed: see `embed_descriptor`.
+        detector: `sift` or `orb`.
+
+    Returns:
+        The bag, fitted.
+
+    Raises:
+        ParameterError: no training product, or too many words for the pictures.
+        TrainingError: the kept vocabulary is damaged.
+    """
+    if n_pictures < 1 or not np.any(is_train):
+        raise ParameterError(
+            f"A vocabulary needs at least 1 training picture; there are {np.sum(is_train)} and "
+            f"{n_pictures} are asked for."
+        )
+    bag = BagOfVisualWords(detector)
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(is_train))[:n_pictures]
+    names = catalog.products["image_name"].iloc[np.sort(drawn)].tolist()
+    inputs = {"data_hash": catalog.data_hash, "pictures": names, "detector": detector,
+              "preprocessing": preprocessing, "n_words": n_words, "seed": seed}  # fmt: skip
+    path = training_records.folder(workspace, f"words-{detector}", inputs) / VOCABULARY_FILE
+    if path.exists():
+        bag.vocabulary = _kept_words(path, n_words)
+        return bag
+    pictures = embeddings.batches(catalog, names, bag.image_size, preprocessing, batch_size=64)
+    # The last batch is filled up with black pictures, which are none of the catalogue's.
+    bag.fit((batch[: len(some)] for some, batch in pictures), n_words=n_words, seed=seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.save(path, bag.vocabulary)
+    return bag
+
+
+def precluster(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: tuple[np.ndarray, Mapping[str, object]],
+    is_query: np.ndarray,
+    *,
+    n_clusters: Sequence[int] = (3, 9, 30, 100),
+    seed: int,
+) -> dict:
+    """What k-means pre-clustering saves and costs, by the number of clusters, as a record.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: embeddings (n_products, embedding_dim) and metadata.
+        is_query: bool, shape (n_products,): test products that ask; clusters are learned on the
+            others.
+        n_clusters: how many, one row each.
+        seed: of k-means.
+
+    Returns:
+        A record of kind `preclustering`; its `rows` are those of `classical.preclustering`. One
+        of the same inputs is not made again.
+
+    Raises:
+        ParameterError: see `classical.preclustering`.
+    """
+    vectors, metadata = model
+    inputs = {
+        **experiments.describe(workspace, catalog, metadata),
+        "n_queries": int(is_query.sum()),
+        "n_clusters": list(n_clusters),
+        "label": "articleType",
+        "seed": seed,
+    }
+    name = preclustering_name(str(metadata["model"]))
+    if (record := results.read_same(workspace.results, name, inputs)) is not None:
+        return record
+    codes = pd.factorize(catalog.products["articleType"], sort=True)[0]
+    found = [
+        classical.preclustering(vectors, is_query, codes, n_clusters=n, seed=seed)
+        for n in n_clusters
+    ]
+    rows = [{key: results.rounded(value) for key, value in row.items()} for row in found]
+    record = results.make_record("preclustering", name, inputs, rows=rows)
+    results.write(record, workspace.results)
+    return record
+
+
+def preclustering_name(model: str) -> str:
+    """The name of the record of `precluster`."""
+    return f"preclustering-{model}"
+
+
+def preclustering_table(record: Mapping) -> pd.DataFrame:
+    """The record of `precluster`, one row a number of clusters; shares are 0 to 1."""
+    table = pd.DataFrame(record["rows"]).set_index("n_clusters")
+    names = {
+        "n_queries_short": "queries with fewer than 10 in their cluster",
+        "share_compared": "share of the gallery compared",
+        "recall": "recall of the exact 10",
+        "precision_exact": "precision@10, exact",
+        "precision_clustered": "precision@10, own cluster",
+    }
+    return table[list(names)].rename(columns=names).rename_axis("clusters")
+
+
+def _kept_words(path: Path, n_words: int) -> np.ndarray:
+    try:
+        words = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise TrainingError(
+            f"The vocabulary {path} is damaged ({type(error).__name__}); delete it, and the "
+            "feature store made by it, to learn it again."
+        ) from error
+    if words.ndim != 2 or len(words) != n_words:
+        raise TrainingError(
+            f"The vocabulary {path} holds {words.shape} numbers, not {n_words} words; delete it, "
+            "and the feature store made by it, to learn it again."
+        )
+    return words
