@@ -98,15 +98,15 @@ def test_heads_of_other_labels_make_no_ensemble(runs):
 
 def test_shares_are_chosen_by_the_sum_of_both_metrics_step_by_step(workspace, shop, model, runs):
     shares, record = attribute_study.choose_shares(
-        workspace, shop, runs[0], model[0], split_seed=20, n_queries=5, grid=SMALL_GRID
+        workspace, shop, runs[0], model[0], split_seed=20, n_queries=2, grid=SMALL_GRID
     )
     rows = pd.DataFrame(record["rows"])
     assert rows["varied"].tolist() == ["temperature"] * 2 + ["baseColour"] + ["stored"] * 2
     best = rows[rows["varied"] == "stored"].assign(total=lambda t: t["mAP"] + t["nDCG@10"])
     assert shares.stored == best.loc[best["total"].idxmax(), "stored"]
-    assert record["inputs"]["n_queries"] == 5
+    assert record["inputs"]["n_queries"] == 2
     again = attribute_study.choose_shares(
-        workspace, shop, runs[0], model[0], split_seed=20, n_queries=5, grid=SMALL_GRID
+        workspace, shop, runs[0], model[0], split_seed=20, n_queries=2, grid=SMALL_GRID
     )
     assert again == (shares, json.loads(json.dumps(record)))
 
@@ -119,7 +119,7 @@ def test_test_products_have_no_say_in_the_shares(workspace, shop, model, runs, t
     chosen = [
         attribute_study.choose_shares(
             Workspace(tmp_path / name, "demo"), shop, runs[0], stored, split_seed=20,
-            n_queries=5, grid=SMALL_GRID,
+            n_queries=2, grid=SMALL_GRID,
         )[1]["rows"]
         for name, stored in (("as-it-is", model[0]), ("nonsense", nonsense))
     ]  # fmt: skip
