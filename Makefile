@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study sample full storefront test unit lint notebooks clean
+.PHONY: help setup study sample full report storefront test unit lint notebooks clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,9 @@ sample: setup ## The same on 5,000 real products; needs FASHION_RIR_ARCHIVE.
 
 full: setup ## The same on all real products (hours); needs FASHION_RIR_ARCHIVE.
 	$(BIN)/fashion-rir study --profile full
+
+report: setup ## The HTML report again, from what was run: make report PROFILE=full.
+	$(BIN)/python -m fashion_rir.report $(or $(PROFILE),demo)
 
 storefront: ## The shop to search by photo: not built yet.
 	@echo "The storefront is not built yet; 'fashion-rir search' finds products by photo." >&2

@@ -1,52 +1,41 @@
-"""The report of a study run: each notebook as one HTML page, and an index page.
+"""The report of a study run: a page a notebook, the ledger, the cards, and an index to them.
 
-Everything is embedded: the pages read offline.
+    python -m fashion_rir.report full
+
+Everything is embedded: the pages read offline, on a phone, in the dark and on paper. Where a
+study was only partly run, the pages say what is missing.
 """
 
 import html
+import itertools
+import re
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fashion_rir import committed_notebooks, results
+import nbformat
+import pandas as pd
+from nbformat import NotebookNode
+
+from fashion_rir import cards, committed_notebooks, ledger, report_style, results
 from fashion_rir.errors import RecordError
-from fashion_rir.workspace import Workspace
+from fashion_rir.workspace import Workspace, open_workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
-
-# nbconvert's page without the scripts that it fetches from the network.
-_NOTEBOOK_PAGE = """{%- extends 'lab/index.html.j2' -%}
-{% block html_head_js %}{% endblock %}
-{% block jupyter_widgets %}{% endblock %}
-{% block html_head_js_mathjax %}{% endblock %}
-{% block html_head_js_mermaidjs %}{% endblock %}
-"""
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; }}
-table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
-th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #8888; text-align: right; }}
-th:first-child, td:first-child, th:nth-child(2), td:nth-child(2) {{ text-align: left; }}
-.note {{ border-left: 4px solid #d55e00; padding-left: .8rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{note}
-<h2>Notebooks</h2>
-<ul>
-{links}
-</ul>
-<h2>Retrieval by articleType, held out</h2>
-{table}
-</body>
-</html>
-"""
+MOST_ROWS = 15  # of a headline table; the rest is folded
+SIGNS = {
+    ledger.REPRODUCED: "✓",
+    ledger.SAME_DIRECTION: "≈",
+    ledger.NOT_REPRODUCED: "✗",
+    ledger.CONTRADICTS: "⚡",
+    ledger.NOT_TESTABLE: "–",
+    ledger.NOT_MEASURED: "…",
+}
+_TITLE = re.compile(r"""title=f?(["'])(.+?)\1""")
+_PROFILE_IN_CODE = re.compile(r"\{profile\}")
+_SEED = re.compile(r"-seed\d+")
+_HEADING = re.compile(r"^#+\s+(.+)$", re.MULTILINE)
+_PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 
 
 def folder(workspace: Workspace) -> Path:
@@ -55,38 +44,269 @@ def folder(workspace: Workspace) -> Path:
 
 
 def write(workspace: Workspace) -> Path:
-    """Write the pages of all notebooks that were executed, and the index.
+    """Write all pages of a profile's report.
+
+    Args:
+        workspace: of the profile.
 
     Returns:
-        The index page; it says what is missing where there are no records yet.
+        The index page. What is not there yet is said on it.
     """
     place = folder(workspace)
-    place.mkdir(parents=True, exist_ok=True)
-    pages = [_notebook_page(n) for n in sorted((place / "notebooks").glob("*.ipynb"))]
-    links = "\n".join(
-        f'<li><a href="notebooks/{page.name}">{html.escape(page.stem)}</a></li>' for page in pages
-    )
+    (place / "notebooks").mkdir(parents=True, exist_ok=True)
+    notebooks, missing = _write_notebooks(workspace)
+    card_links, missing_cards = _write_cards(workspace)
+    verdicts, missing_claims = _write_ledger(workspace)
+    sections = [
+        _note(workspace),
+        "<h2>Retrieval by articleType, held out</h2>",
+        _headline(workspace),
+        "<h2>Notebooks</h2>",
+        _list(notebooks) or "<p>No notebook was run for this profile yet.</p>",
+        "<h2>The thesis, claim by claim</h2>",
+        verdicts,
+        "<h2>Cards</h2>",
+        _list(card_links) or "<p>There is no card yet.</p>",
+    ]
+    missing += missing_cards + missing_claims
+    if missing:
+        sections += ["<h2>Not there yet</h2>", _list(map(html.escape, missing))]
     title = f"Reverse image search in a fashion catalogue: profile {workspace.profile}"
+    body = f"<h1>{html.escape(title)}</h1>\n" + "\n".join(sections)
     index = place / "index.html"
-    index.write_text(
-        _PAGE.format(title=html.escape(title), note=_note(workspace), links=links,
-                     table=_headline(workspace)),
-        encoding="utf-8",
-    )  # fmt: skip
+    _write(index, report_style.page(title, body, {}))
     return index
 
 
-def _notebook_page(notebook: Path) -> Path:
-    import nbformat
+def notebook_page(notebook: NotebookNode, name: str, profile: str) -> str:
+    """An executed notebook as a page: its figures embedded, each with a text in its place.
+
+    Args:
+        notebook: as papermill leaves it.
+        name: of its file, without ending.
+        profile: that it was run with.
+    """
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(embed_images=True)
-    exporter.raw_template = _NOTEBOOK_PAGE
-    content = committed_notebooks.clean(nbformat.read(notebook, as_version=4))
-    body, _ = exporter.from_notebook_node(content, {"metadata": {"name": notebook.stem}})
-    page = notebook.with_suffix(".html")
-    page.write_text(body, encoding="utf-8")
-    return page
+    exporter = HTMLExporter(template_name="basic", embed_images=True)
+    exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
+    content = describe_figures(committed_notebooks.clean(notebook), profile)
+    body, _ = exporter.from_notebook_node(content, {"metadata": {"name": name}})
+    return report_style.page(name, body, _links("../"))
+
+
+def describe_figures(notebook: NotebookNode, profile: str) -> NotebookNode:
+    """Give each figure a text for those who do not see it: its title, or where it stands.
+
+    Args:
+        notebook: is changed in place, and returned.
+        profile: stands for `{profile}` in a figure's title.
+    """
+    heading = ""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            heading = (_HEADING.findall(cell.source) or [heading])[-1]
+        if cell.cell_type != "code":
+            continue
+        titles = [_PROFILE_IN_CODE.sub(profile, found) for _, found in _TITLE.findall(cell.source)]
+        titles = [title for title in titles if "{" not in title]  # else only the kernel knew it
+        text = f"Figure: {titles[-1]}" if titles else f"Figure in the section '{heading}'"
+        text += ". The numbers behind it stand in the tables beside it."
+        for output in cell.outputs:
+            for kind in set(_PICTURES) & set(output.get("data", {})):
+                output.setdefault("metadata", {}).setdefault(kind, {})["alt"] = text
+    return notebook
+
+
+def ledger_page(table: pd.DataFrame, profile: str) -> str:
+    """The ledger with buttons that filter by verdict; without JavaScript all claims are shown.
+
+    Args:
+        table: from `ledger.verdicts`.
+        profile: whose records were asked.
+    """
+    counts = ledger.summary(table)
+    buttons = [f'<button data-verdict="" aria-pressed="true">all ({len(table)})</button>'] + [
+        f'<button data-verdict="{html.escape(name)}" aria-pressed="false">{SIGNS[name]} '
+        f"{html.escape(name)} ({count})</button>"
+        for name, count in counts.items()
+        if count
+    ]
+    chapters = [
+        f'<section class="chapter"><h2>{html.escape(chapter)}</h2>\n'
+        + "\n".join(_claim(row) for row in rows)
+        + "</section>"
+        for chapter, rows in itertools.groupby(table.to_dict("records"), _chapter)
+    ]
+    title = f"The thesis, claim by claim: profile {profile}"
+    body = (
+        f"<h1>{html.escape(title)}</h1>\n<p>Each verdict is computed from the records by a rule "
+        "that stands in <code>fashion_rir/ledger.py</code>.</p>\n"
+        f'<div class="filters" role="group" aria-label="Show by verdict" hidden>'
+        f"{''.join(buttons)}</div>\n" + "\n".join(chapters)
+    )
+    return report_style.page(title, body, _links(""), script=report_style.FILTER_SCRIPT)
+
+
+def main(arguments: list[str]) -> None:
+    """Write the report of a profile; `demo` if none is named."""
+    workspace = open_workspace(arguments[0] if arguments else "demo")
+    print(write(workspace).relative_to(workspace.root))
+
+
+def _write_notebooks(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Links to the pages of notebooks that were run, and what is missing."""
+    executed = folder(workspace) / "notebooks"
+    study = (workspace.root / "notebooks").glob("[0-9][0-9]-*.ipynb")
+    names = sorted({path.stem for path in (*study, *executed.glob("*.ipynb"))})
+    links, missing = [], []
+    for name in names:
+        path = executed / f"{name}.ipynb"
+        if not path.exists():
+            missing.append(f"{name}: not run with the profile {workspace.profile}.")
+            continue
+        try:
+            notebook = nbformat.read(path, as_version=4)
+        except Exception as error:  # nbformat raises many types for what is no notebook
+            missing.append(
+                f"{name}: {path.name} is no notebook ({type(error).__name__}); run it again."
+            )
+            continue
+        if any(_has_error(cell) for cell in notebook.cells):
+            missing.append(f"{name}: it stopped at an error; its page ends there.")
+        page = executed / f"{name}.html"
+        _write(page, notebook_page(notebook, name, workspace.profile))
+        title = (
+            (_HEADING.findall(notebook.cells[0].source) or [name])[0] if notebook.cells else name
+        )
+        links.append(_link(f"notebooks/{page.name}", name) + f": {html.escape(_question(title))}")
+    return links, missing
+
+
+def _write_cards(workspace: Workspace) -> tuple[list[str], list[str]]:
+    """Links to the pages of the cards, and what is missing."""
+    from nbconvert.filters import markdown2html
+
+    try:
+        paths, missing = cards.write(workspace)
+    except RecordError as error:
+        return [], [f"Cards: {error}"]
+    links = []
+    for path in paths:
+        text = path.read_text(encoding="utf-8")
+        title = text.partition("\n")[0].removeprefix("# ")
+        body = re.sub(r"(?s)(<table>.*?</table>)", r'<div class="scroll text">\1</div>',
+                      str(markdown2html(text)))  # fmt: skip
+        page = path.with_suffix(".html")
+        _write(page, report_style.page(title, body, _links("../")))
+        links.append(_link(f"cards/{page.name}", title))
+    return links, missing
+
+
+def _write_ledger(workspace: Workspace) -> tuple[str, list[str]]:
+    """What the index says of the ledger, and what is missing."""
+    try:
+        table = ledger.verdicts(ledger.load(), workspace.results)
+    except RecordError as error:
+        return f"<p>Not there yet: {html.escape(str(error))}</p>", []
+    _write(folder(workspace) / "ledger.html", ledger_page(table, workspace.profile))
+    counts = ledger.summary(table)
+    rows = [f"{SIGNS[name]} {html.escape(name)}: {count}" for name, count in counts.items()]
+    link = _link("ledger.html", f"All {len(table)} claims, with what was measured")
+    n_waiting = counts[ledger.NOT_MEASURED]
+    missing = [f"Ledger: {n_waiting} claims wait for a record."] if n_waiting else []
+    return f"<p>{link}</p>{_list(rows)}", missing
+
+
+def _headline(workspace: Workspace) -> str:
+    """One table for each set of products that was searched, the largest first."""
+    try:
+        groups = _by_products(workspace.results)
+        return "\n".join(_headline_table(records) for records in groups)
+    except RecordError as error:
+        return f"<p>Not there yet: {html.escape(str(error))}</p>"
+
+
+def _by_products(results_folder: Path) -> list[list[dict]]:
+    """The retrieval records by catalogue: a sample's cannot stand in the table of all products."""
+    names = sorted(path.stem for path in results_folder.glob("*.json"))
+    groups: dict[str, list[dict]] = {}
+    for record in (results.read(results_folder, name) for name in names):
+        if record["kind"] == "retrieval":
+            groups.setdefault(record["inputs"]["data_hash"], []).append(record)
+    if not groups:
+        raise RecordError(f"There is no retrieval record in {results_folder.name}; run the "
+                          "notebooks first.")  # fmt: skip
+    return sorted(groups.values(), key=lambda group: -group[0]["inputs"].get("n_products", 0))
+
+
+def _headline_table(records: list[dict]) -> str:
+    inputs = records[0]["inputs"]
+    table = results.retrieval_table(
+        records, protocol="held_out", label="articleType", metrics=HEADLINE_METRICS
+    )
+    weights = sorted({name for names in table["weights"] for name in str(names).split("+")})
+    shown = _seeds_together(table)
+    rest = shown.iloc[MOST_ROWS:]
+    of_all = f"{inputs['n_products']:,} products; the" if "n_products" in inputs else "The"
+    caption = (
+        f"<p>{of_all} best first. A model of several seeds shows their means. Starting weights: "
+        f"{html.escape(', '.join(weights))}.{_stand_in(weights)}</p>"
+    )
+    more = f"<details><summary>{len(rest)} more</summary>{_html(rest)}</details>"
+    return caption + _html(shown.head(MOST_ROWS)) + (more if len(rest) else "")
+
+
+def _seeds_together(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a model, measure and number of queries, and how sure its mAP is."""
+    table = table.assign(model=table["model"].str.replace(_SEED, "", regex=True))
+    rows = []
+    for (model, measure, queries), found in table.groupby(["model", "measure", "queries"]):
+        low, high = found[["mAP low", "mAP high"]].iloc[0]
+        is_one = len(found) == 1
+        sure = f"{low:.3f} to {high:.3f}" if is_one else f"± {found['mAP'].std():.3f} over seeds"
+        means = {metric: found[metric].mean() for metric in HEADLINE_METRICS}
+        row = {"model": model, "mAP": means.pop("mAP"), "95 % interval, or spread": sure, **means}
+        rows.append({**row, "measure": measure, "seeds": len(found), "queries": queries})
+    return pd.DataFrame(rows).sort_values("mAP", ascending=False, kind="stable")
+
+
+def _stand_in(weights: Iterable[str]) -> str:
+    is_there = any("resnet50-v1.5" in name for name in weights)
+    return " Those of ResNet50 are a stand-in for the Keras release." if is_there else ""
+
+
+def _html(table: pd.DataFrame) -> str:
+    text = table.to_html(index=False, border=0, float_format="{:.3f}".format)
+    return f'<div class="scroll">{text}</div>'
+
+
+def _claim(row: Mapping[str, str]) -> str:
+    text = {key: html.escape(str(value)) for key, value in row.items()}
+    lines = [
+        f'<article class="claim" data-verdict="{text["verdict"]}" id="{text["id"]}">',
+        f'<header><span>{text["where"]}</span><span class="verdict">'
+        f"{SIGNS[row['verdict']]} {text['verdict']}</span></header>",
+        f"<p>{text['claim']}</p>",
+    ]
+    if row["thesis"]:
+        lines.append(f"<p><strong>Thesis:</strong> {text['thesis']}</p>")
+    if row["ours"]:
+        said = "It says" if row["verdict"] == ledger.CONTRADICTS else "Measured"
+        lines.append(f"<p><strong>{said}:</strong> {text['ours']}</p>")
+    if row["note"]:
+        lines.append(f"<p>{text['note']}</p>")
+    if row["record"]:
+        lines.append(
+            "<details><summary>where it is recorded</summary>"
+            f"<p><code>{text['record']}</code>: {text['metric']}</p></details>"
+        )
+    return "\n".join([*lines, "</article>"])
+
+
+def _chapter(row: Mapping[str, str]) -> str:
+    number = re.search(r"\d", row["where"])
+    return f"Chapter {number.group()}" if number else row["where"]
 
 
 def _note(workspace: Workspace) -> str:
@@ -98,13 +318,31 @@ def _note(workspace: Workspace) -> str:
     )
 
 
-def _headline(workspace: Workspace) -> str:
-    try:
-        records = results.read_all(workspace.results, "retrieval")
-        table = results.retrieval_table(
-            records, protocol="held_out", label="articleType", metrics=HEADLINE_METRICS
-        )
-    except RecordError as error:
-        return f"<p>Not there yet: {html.escape(str(error))}</p>"
-    shown = table[["model", "measure", "weights", "queries", *HEADLINE_METRICS]]
-    return shown.to_html(index=False, border=0, float_format="{:.3f}".format)
+def _links(up: str) -> dict[str, str]:
+    return {"Report": f"{up}index.html", "Ledger": f"{up}ledger.html"}
+
+
+def _link(address: str, name: str) -> str:
+    return f'<a href="{html.escape(address)}">{html.escape(name)}</a>'
+
+
+def _list(items: Iterable[str]) -> str:
+    lines = "\n".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>\n{lines}\n</ul>" if lines else ""
+
+
+def _question(title: str) -> str:
+    """A notebook's title without its number."""
+    return title.partition(" · ")[2] or title
+
+
+def _has_error(cell: NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

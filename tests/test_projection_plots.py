@@ -1,0 +1,113 @@
+"""projection_plots: colours go to the frequent classes, and every map says what it shows."""
+
+import warnings
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+
+from fashion_rir import projection_plots
+from fashion_rir.errors import ParameterError
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
+def values() -> pd.Series:
+    return pd.Series(["Shirts"] * 5 + ["Watches"] * 3 + ["Ties"] * 2 + ["Caps", None],
+                     name="articleType")  # fmt: skip
+
+
+@pytest.fixture
+def coordinates() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(12, 2))
+
+
+def legend(figure: plt.Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def n_dots(axes: plt.Axes) -> int:
+    return sum(len(dots.get_offsets()) for dots in axes.collections)
+
+
+def test_a_map_has_a_dot_a_product_and_a_legend_with_counts(coordinates, values) -> None:
+    figure, axes = projection_plots.label_map(coordinates, values, title="A map", most=2)
+    figure.canvas.draw()
+    assert n_dots(axes) == 12
+    assert axes.get_title() == "A map"
+    assert "t-SNE 1" in axes.get_xlabel()
+    assert legend(figure) == ["Shirts (5)", "Watches (3)", "other (2 classes)", "no value (1)"]
+    assert [text.get_text() for text in axes.texts] == ["Shirts", "Watches"]
+    assert all(dots.get_rasterized() for dots in axes.collections)
+
+
+def test_a_map_of_one_class_needs_no_other(coordinates) -> None:
+    values = pd.Series(["Men"] * 12, name="gender")
+    figure, _ = projection_plots.label_map(coordinates, values, title="One")
+    assert legend(figure) == ["Men (12)"]
+
+
+def test_colours_are_the_first_map_s_on_all(coordinates, values) -> None:
+    rarer = pd.Series(["Ties"] * 12, name="articleType")
+    figure, axes = projection_plots.label_maps(
+        {"first": (coordinates, values), "second": (coordinates, rarer)}, title="Two", most=2
+    )
+    assert [ax.get_title() for ax in axes.flat] == ["first", "second"]
+    assert [n_dots(ax) for ax in axes.flat] == [12, 12]
+    (fill,) = {to_hex(c) for c in axes.flat[1].collections[0].get_facecolors()}
+    assert fill == projection_plots.LIGHT_GREY  # 'Ties' is no class of the legend
+    assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
+
+
+def test_products_get_their_own_colours(coordinates) -> None:
+    values = pd.Series(["Red", "White", "Navy Blue", "no such colour"] * 3, name="baseColour")
+    figure, axes = projection_plots.colour_map(coordinates, values, title="Colours", most=3)
+    fills = {to_hex(colour) for colour in axes.collections[0].get_facecolors()}
+    assert fills == {"#cc1f2d", "#ffffff", "#1b2a57", projection_plots.LIGHT_GREY}
+    assert len(legend(figure)) == 3
+    assert figure.legends[0].get_title().get_text() == "baseColour; 1 more are not listed"
+
+
+def test_every_colour_of_the_catalogue_has_a_fill() -> None:
+    """The names of the real catalogue, from its committed record."""
+    from pathlib import Path
+
+    from fashion_rir import results
+
+    folder = Path(__file__).parents[1] / "reports" / "full" / "results"
+    names = results.read(folder, "eda")["counts"]["baseColour"]
+    assert set(names) == set(projection_plots.NAMED_COLOURS)
+
+
+def test_survival_draws_every_map_once() -> None:
+    starts = ["pca", "pca", "random"]
+    table = pd.DataFrame({"perplexity": [10, 30, 30], "start": starts, "recall": [0.1, 0.2, 0.3]})
+    figure, axes = projection_plots.survival(table, {"recall": "share kept"}, title="Kept")
+    drawn = [tuple(xy) for line in axes[0, 0].lines for xy in line.get_xydata()]
+    assert sorted(drawn) == [(10, 0.1), (30, 0.2), (30, 0.3)]
+    assert axes[0, 0].get_ylabel() == "share kept"
+
+
+def test_what_cannot_be_drawn_is_refused(coordinates, values) -> None:
+    with pytest.raises(ParameterError, match="as many pairs of finite coordinates"):
+        projection_plots.label_map(coordinates[1:], values, title="")
+    coordinates[3] = np.nan
+    with pytest.raises(ParameterError, match="with a gap"):
+        projection_plots.colour_map(coordinates, values, title="")
+    with pytest.raises(ParameterError, match="no map to draw"):
+        projection_plots.label_maps({}, title="")
+    with pytest.raises(ParameterError, match="Ask for 1 to 9 colours, not 12"):
+        projection_plots.colours_of(values, 12)
