@@ -182,6 +182,8 @@ def fit(
         _optimizer(settings, n_steps), loss=loss, loss_weights=loss_weights, metrics=metrics,
         jit_compile=jit,
     )  # fmt: skip
+    # TensorFlow traces a step that makes variables twice, which takes longer than a short training.
+    model.optimizer.build(model.trainable_variables)
     folder = None if checkpoint is None else checkpoint.folder
     curve = _Curve(folder, settings)
     if checkpoint is not None:
