@@ -184,6 +184,30 @@ def search(
 
 
 @app.command()
+def storefront(
+    profile: Profile = "demo",
+    port: Annotated[int, typer.Option(help="The next free one is taken if it is in use.")] = 8866,
+    ip: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
+    serve: Annotated[bool, typer.Option(help="Only prepare it with --no-serve.")] = True,
+) -> None:
+    """Show the shop to search by photo as a web page, on this machine only.
+
+    Example: fashion-rir storefront --profile full --port 8000
+    """
+    from fashion_rir import storefront_prepare, storefront_server
+    from fashion_rir.workspace import profile_parameters
+
+    workspace = _workspace(profile)
+    parameters = profile_parameters(workspace, storefront_server.NOTEBOOK)
+    if not storefront_server.is_loopback(ip):
+        typer.secho(storefront_server.WARNING.format(ip=ip), fg="yellow", err=True)
+    storefront_prepare.prepare(workspace, parameters, say=typer.echo)
+    if serve:
+        storefront_server.serve(workspace, parameters, ip=ip, port=port, open_browser=browser)
+
+
+@app.command()
 def evaluate(
     profile: Profile = "full",
     protocol: Annotated[str, typer.Option(help="held_out or thesis.")] = "held_out",

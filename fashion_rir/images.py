@@ -19,7 +19,9 @@ PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
 WHITE = (255, 255, 255)  # the background of the catalogue's photos
 
 
-def decode(data: bytes | Path, name: str | None = None) -> Image.Image:
+def decode(
+    data: bytes | Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
     """Read one picture as RGB.
 
     The first frame is taken, the EXIF rotation is applied, transparency is laid on white,
@@ -28,12 +30,13 @@ def decode(data: bytes | Path, name: str | None = None) -> Image.Image:
     Args:
         data: the file's bytes, or its path.
         name: what to call it in an error message.
+        max_pixels: a larger picture is refused before it is unpacked.
 
     Returns:
         An RGB image of the picture's own size.
 
     Raises:
-        ImageError: the file is missing, empty, no picture, damaged, or larger than `MAX_PIXELS`.
+        ImageError: the file is missing, empty, no picture, damaged, or larger than `max_pixels`.
     """
     if isinstance(data, Path):
         name = name or str(data)
@@ -46,10 +49,10 @@ def decode(data: bytes | Path, name: str | None = None) -> Image.Image:
         raise ImageError(f"{name} is empty (0 bytes); replace it by a JPEG or PNG picture.")
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.width * image.height > MAX_PIXELS:
+            if image.width * image.height > max_pixels:
                 raise ImageError(
                     f"{name} has {image.width} x {image.height} pixels; the limit is "
-                    f"{MAX_PIXELS:,}. Scale it down first."
+                    f"{max_pixels:,}. Scale it down first."
                 )
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))

@@ -270,11 +270,17 @@ class Gallery:
             raise StoreError(f"Cannot write the gallery {folder} ({error}).") from error
 
     @classmethod
-    def load(cls, folder: Path) -> "Gallery":
+    def load(cls, folder: Path, measure: str | None = None) -> "Gallery":
         """A saved gallery; its vectors stay on disk until they are searched.
 
+        Args:
+            folder: where `save` put it.
+            measure: the measure to search by, if another than it was saved with: Euclidean and
+                Manhattan distances compare the same vectors.
+
         Raises:
-            StoreError: nothing there, damaged, or of another version.
+            StoreError: nothing there, damaged, of another version, or saved for a measure that
+                compares other vectors.
         """
         try:
             about = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
@@ -292,9 +298,14 @@ class Gallery:
             )
         if list(vectors.shape) != about["shape"] or len(ids) != len(vectors):
             raise StoreError(f"The files in {folder} do not belong together; save it again.")
+        saved = about["measure"]
+        measure = measure or saved
+        if measure != saved and "cosine" in (measure, saved):
+            raise StoreError(f"{folder} holds a gallery for {saved}, not for {measure}.")
         gallery = cls.__new__(cls)
-        gallery._set(vectors, ids, about["measure"])
-        gallery.__dict__["fingerprint"] = about["fingerprint"]
+        gallery._set(vectors, ids, measure)
+        if measure == saved:
+            gallery.__dict__["fingerprint"] = about["fingerprint"]
         return gallery
 
     def _n_candidates(self, excluded: np.ndarray, where: np.ndarray | None) -> np.ndarray:

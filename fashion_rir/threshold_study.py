@@ -129,7 +129,7 @@ def calibrate(
     inputs = _inputs(workspace, catalog, {metadata["model"]: model}, is_query, seed)
     return _written(
         workspace, "threshold_calibration", f"thresholds-{metadata['model']}-{measure}",
-        inputs | {"measure": measure}, curve=_thinned(curve), thresholds=rows, **stability,
+        inputs | {"measure": measure}, curve=thinned(curve), thresholds=rows, **stability,
     )  # fmt: skip
 
 
@@ -261,6 +261,16 @@ def cross_model(
     return _written(workspace, "cross_model", name, inputs, rows=rows)
 
 
+def thinned(curve: thresholds.Curve) -> dict[str, list[float]]:
+    """200 points of a curve, even in recall: enough to draw, and to choose a threshold by."""
+    points = np.unique(np.searchsorted(curve.recall, np.linspace(0, 1, 200)).clip(
+        0, len(curve.recall) - 1))  # fmt: skip
+    return {
+        name: [results.rounded(v) for v in getattr(curve, name)[points]]
+        for name in ("thresholds", "precision", "recall", "false_match_rate")
+    }
+
+
 def _replayed(
     catalog: Catalog, matrix: np.ndarray, is_query: np.ndarray, measure: str, values: tuple
 ) -> list[dict]:
@@ -334,16 +344,6 @@ def _stability(
                 "recall": results.rounded(group["matches"].sum() / group["relevant"].sum()),
             })  # fmt: skip
     return {"by_query": by_query, "by_class": sorted(by_class, key=lambda row: -row["precision"])}
-
-
-def _thinned(curve: thresholds.Curve) -> dict[str, list[float]]:
-    """200 points, even in recall: enough to draw."""
-    points = np.unique(np.searchsorted(curve.recall, np.linspace(0, 1, 200)).clip(
-        0, len(curve.recall) - 1))  # fmt: skip
-    return {
-        name: [results.rounded(v) for v in getattr(curve, name)[points]]
-        for name in ("thresholds", "precision", "recall", "false_match_rate")
-    }
 
 
 def _inputs(
