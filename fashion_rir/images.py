@@ -20,7 +20,7 @@ WHITE = (255, 255, 255)  # the background of the catalogue's photos
 
 
 def decode(
-    data: bytes | Path, name: str | None = None, *, max_pixels: int = MAX_PIXELS
+    data: bytes | Path, name: str | None = None, *, max_pixels: int | None = None
 ) -> Image.Image:
     """Read one picture as RGB.
 
@@ -30,7 +30,7 @@ def decode(
     Args:
         data: the file's bytes, or its path.
         name: what to call it in an error message.
-        max_pixels: a larger picture is refused before it is unpacked.
+        max_pixels: a larger picture is refused before it is unpacked; `MAX_PIXELS` if None.
 
     Returns:
         An RGB image of the picture's own size.
@@ -45,6 +45,7 @@ def decode(
         except OSError as error:
             raise ImageError(f"Cannot read the image {name}: {error.strerror}.") from error
     name = name or "the image"
+    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
     if not data:
         raise ImageError(f"{name} is empty (0 bytes); replace it by a JPEG or PNG picture.")
     try:

@@ -34,13 +34,14 @@ function render({ model, el }) {
   const urls = new Set(); // of the photos on show, to be given back
 
   // ---------------------------------------------------------------- asking Python
+  const view = Math.random().toString(36).slice(2); // JupyterLab may show the app twice
   let nRequests = 0;
   let waiting = null; // the request that is being answered
   const queue = []; // those behind it, at most one of a kind
   let slow = null;
 
   function ask(kind, content = {}, buffers = []) {
-    const request = { kind, request: ++nRequests, ...content };
+    const request = { kind, request: `${view}-${++nRequests}`, ...content };
     const same = queue.findIndex((one) => one.request.kind === kind);
     if (same >= 0) queue.splice(same, 1); // only the newest of a kind counts
     queue.push({ request, buffers });
@@ -54,12 +55,17 @@ function render({ model, el }) {
     root.setAttribute("aria-busy", "true");
     say({ search: "Searching …", upload: "Reading the photo …", map: "Drawing the map …",
       csv: "Writing the table …" }[request.kind] ?? "Loading …");
-    slow = setTimeout(() => fail("The server does not answer. Reload the page."), SLOW);
+    watch();
     model.send(request, undefined, buffers);
   }
 
+  function watch() {
+    clearTimeout(slow);
+    slow = setTimeout(() => fail("The server does not answer. Reload the page."), SLOW);
+  }
+
   function receive(message, buffers) {
-    if (message.kind === "status") { say(message.text); return; }
+    if (message.kind === "status" && waiting) { say(message.text); watch(); }
     if (!waiting || message.request !== waiting.request) return;
     const asked = waiting;
     clearTimeout(slow);
@@ -222,11 +228,10 @@ function render({ model, el }) {
     state.curve = message.curve;
     updateThreshold();
     const photos = buffers.slice(0, message.cards.length);
-    if (message.is_product && shownProduct !== message.query_card.id) {
-      const card = message.query_card;
-      showQuery(buffers[buffers.length - 1], altOf(card), `${card.name} (no. ${card.id})`);
-    }
-    shownProduct = message.is_product ? message.query_card.id : null;
+    const queried = message.query_card; // of a product; an upload has none
+    if (queried && shownProduct !== queried.id)
+      showQuery(buffers[buffers.length - 1], altOf(queried), `${queried.name} (no. ${queried.id})`);
+    shownProduct = queried?.id ?? null;
     forget(results);
     const head = h("h2", { tabindex: -1 }, headline(message));
     results.append(head);
@@ -240,7 +245,7 @@ function render({ model, el }) {
     }
     const parts = Object.entries(message.query).map(([name, value]) => `${name} ${value}`);
     if (parts.length && message.cards.length) {
-      results.append(h("p", { class: "caption" }, message.is_product
+      results.append(h("p", { class: "caption" }, queried
         ? `The query is: ${parts.join(", ")}.`
         : `Most of the ten nearest products agree on: ${parts.join(", ")}.`));
     }
@@ -248,8 +253,13 @@ function render({ model, el }) {
     message.cards.forEach((card, place) => list.append(cardOf(card, photos[place], message)));
     results.append(list, pager(message));
     if (message.cards.length) results.append(actions());
-    say(`${headline(message)}, in ${Math.round(message.seconds * 1000)} ms.`);
-    if (request.jump) { head.focus({ preventScroll: true }); head.scrollIntoView({ block: "start" }); }
+    pickPart.open = false; // it made its choice; a click opens it again
+    const found = message.is_match ? `${message.cards.length} products shown` : headline(message);
+    say(`${found}, after ${Math.round(message.seconds * 1000)} ms.`);
+    if (request.jump) {
+      head.focus({ preventScroll: true });
+      head.scrollIntoView({ block: "start" });
+    }
   }
 
   function headline(message) {
@@ -265,7 +275,8 @@ function render({ model, el }) {
 
   function altOf(card) {
     const { colour, type, gender } = card.attributes;
-    return [`Photo: ${card.name}`, colour, type, gender && `for ${gender}`].filter(Boolean).join(", ");
+    const parts = [`Photo: ${card.name}`, colour, type, gender && `for ${gender}`];
+    return parts.filter(Boolean).join(", ");
   }
 
   function cardOf(card, buffer, message) {
@@ -334,9 +345,11 @@ function render({ model, el }) {
     mapPanel.querySelector("h2").focus();
   }
 
-  function drawMap(canvas, { spot, legend }, xy, classes) {
+  function drawMap(canvas, { spot, legend, height }, xy, classes) {
     const ratio = window.devicePixelRatio || 1;
-    canvas.width = canvas.height = MAP_SIDE * ratio;
+    const mapHeight = 24 + height * (MAP_SIDE - 24);
+    canvas.width = MAP_SIDE * ratio;
+    canvas.height = mapHeight * ratio;
     const brush = canvas.getContext("2d");
     brush.scale(ratio, ratio);
     const points = new Float32Array(xy.buffer.slice(xy.byteOffset, xy.byteOffset + xy.byteLength));
@@ -344,10 +357,11 @@ function render({ model, el }) {
     const at = (value) => 12 + value * (MAP_SIDE - 24);
     const size = codes.length > 10000 ? 1.4 : 4;
     brush.fillStyle = "#fff";
-    brush.fillRect(0, 0, MAP_SIDE, MAP_SIDE);
+    brush.fillRect(0, 0, MAP_SIDE, mapHeight);
     for (let row = 0; row < codes.length; row++) {
       brush.fillStyle = legend[codes[row]][1];
-      brush.fillRect(at(points[2 * row]) - size / 2, at(points[2 * row + 1]) - size / 2, size, size);
+      const [x, y] = [at(points[2 * row]), at(points[2 * row + 1])];
+      brush.fillRect(x - size / 2, y - size / 2, size, size);
     }
     const [x, y] = spot.map(at);
     for (const [colour, width] of [["#fff", 7], ["#000", 3]]) {
@@ -385,6 +399,7 @@ function render({ model, el }) {
   function updateThreshold() {
     const { curve } = state;
     slider.max = curve.thresholds.length;
+    slider.disabled = !curve.thresholds.length;
     const wanted = state.settings.threshold;
     // 0 is "off"; then from the loosest to the strictest.
     slider.value = wanted == null ? 0
@@ -409,9 +424,10 @@ function render({ model, el }) {
     let text = "Off: the most alike products are shown, however alike they are.";
     if (threshold != null && state.curve) {
       const point = nearestPoint(threshold);
-      text = `${thresholdText()}: ${percent.format(state.curve.precision[point])} of the products ` +
-        `this alike are of the query's type; ${percent.format(state.curve.recall[point])} of that ` +
-        "type are this alike (expected, from test products).";
+      const { precision, recall } = state.curve;
+      text = `${thresholdText()}. Expected precision ${percent.format(precision[point])}: so many ` +
+        `of the products this alike are of the query's type; ${percent.format(recall[point])} of ` +
+        "all products of that type are this alike (measured on test products).";
     }
     thresholdNote.textContent = text;
     slider.setAttribute("aria-valuetext", text);
@@ -491,6 +507,8 @@ function render({ model, el }) {
     event.preventDefault();
     ask("picks", { text: finder.value, seed: ++state.seed });
   } }, finder, h("button", { type: "submit" }, "Find"));
+  const pickPart = h("details", { class: "part", open: true },
+    h("summary", {}, "Or pick a product"), pickForm, picks);
   const queryPanel = h("section", { class: "query", hidden: true, "aria-label": "The query" });
   const results = h("section", { class: "results", "aria-label": "Results" });
   const mapPanel = h("section", { class: "map", hidden: true, "aria-label": "Map" });
@@ -498,7 +516,7 @@ function render({ model, el }) {
     "aria-label": "Threshold: from off, over loose, to strict" });
   const thresholdNote = h("p", { class: "hint" });
   const { settings } = state;
-  const controls = h("details", { class: "controls", open: window.innerWidth > 700 },
+  const controls = h("details", { class: "part controls", open: window.innerWidth > 700 },
     h("summary", {}, "Settings and filters"),
     select("Model", info.models.map((name) => [name, name]), settings.model,
       (value) => { set({ model: value, threshold: null }); }),
@@ -507,26 +525,26 @@ function render({ model, el }) {
     select("Results a page", info.page_sizes.map((n) => [n, n]), settings.n_results,
       (value) => set({ n_results: Number(value) })),
     h("div", { class: "threshold" }, h("label", {}, "Threshold", slider), thresholdNote),
-    ...Object.entries(info.filters).map(([key, values]) => select(NAMES[key],
-      [["", "any"], ...values.map((value) => [value, value])], settings.wanted[key] ?? "",
-      (value) => {
+    h("div", { class: "filters" }, ...Object.entries(info.filters).map(([key, values]) => select(
+      NAMES[key], [["", "any"], ...values.map((value) => [value, value])],
+      settings.wanted[key] ?? "", (value) => {
         const { [key]: _, ...rest } = state.settings.wanted;
         set({ wanted: value ? { ...rest, [key]: value } : rest });
-      })));
+      }))));
   const root = h("div", { class: "storefront" },
     h("header", {}, h("h1", {}, "Find it by photo"),
       h("p", {}, `${whole.format(info.n_products)} products, profile ${info.catalogue}`)),
     status, fault,
     h("div", { class: "columns" },
-      h("div", { class: "side" }, drop,
-        h("section", { "aria-label": "Pick a product" }, h("h2", {}, "Or pick a product"),
-          pickForm, picks),
-        queryPanel, controls),
+      h("div", { class: "side" }, drop, pickPart, queryPanel, controls),
       h("div", { class: "main" }, results, mapPanel)));
   results.append(h("p", { class: "empty" },
     "Upload a photo or pick a product: the products that look most like it will be shown here."));
 
-  root.addEventListener("dragover", (event) => { event.preventDefault(); root.classList.add("over"); });
+  root.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    root.classList.add("over");
+  });
   root.addEventListener("dragleave", () => root.classList.remove("over"));
   root.addEventListener("drop", (event) => {
     event.preventDefault();

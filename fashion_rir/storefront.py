@@ -6,11 +6,10 @@ runs in JupyterLab, and by `fashion-rir storefront` as a page of its own (`store
 An uploaded photo stays in the memory of the visitor's own process; nothing is written to disk.
 """
 
-import base64
 import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PureWindowsPath
 
 import anywidget
@@ -21,7 +20,7 @@ from PIL import Image
 from fashion_rir import embeddings, images
 from fashion_rir import storefront_models as models
 from fashion_rir import storefront_search as searches
-from fashion_rir.errors import FashionRirError, ImageError, ParameterError, StoreError
+from fashion_rir.errors import FashionRirError, ImageError, ParameterError
 from fashion_rir.retrieval import MEASURES, Gallery
 from fashion_rir.storefront_search import Found, Settings
 from fashion_rir.storefront_shop import Shop, open_shop
@@ -33,8 +32,6 @@ KEPT_SIDE = 2048  # pixels: a larger upload is scaled down once it is unpacked
 SHOWN_SIDE = 480  # of the preview
 MIN_CROP = 0.02  # share of a side
 N_PICKS = 12
-MAP_LABEL = "masterCategory"
-MAP_COLOURS = 8
 
 log = logging.getLogger(__name__)
 Reply = tuple[dict[str, object], list[bytes]]
@@ -97,12 +94,12 @@ class Storefront(anywidget.AnyWidget):
             `error`; any other is too, and is written to the log.
         """
         message = message if isinstance(message, dict) else {}
-        ways: dict[object, Callable[[dict, list], Reply]] = {
+        ways: dict[str, Callable[[dict, list], Reply]] = {
             "picks": self._picks, "upload": self._upload, "search": self._search,
             "csv": self._csv, "map": self._map,
         }  # fmt: skip
         try:
-            way = ways.get(message.get("kind"))
+            way = ways.get(str(message.get("kind")))
             if way is None:
                 raise ParameterError("The page asked for something unknown; reload it.")
             reply, out = way(message, buffers)
@@ -126,7 +123,7 @@ class Storefront(anywidget.AnyWidget):
         seed = message.get("seed", 0)
         rows = searches.products_named(self._shop, text, most=N_PICKS,
                                        seed=seed if type(seed) is int else 0)  # fmt: skip
-        return {"kind": "picks", "text": text, **self._cards(rows)}, self._photos(rows)
+        return {"kind": "picks", "cards": self._cards(rows)}, self._photos(rows)
 
     def _upload(self, message: dict, buffers: list) -> Reply:
         name = PureWindowsPath(str(message.get("name", ""))).name[:80] or "The upload"
@@ -140,27 +137,28 @@ class Storefront(anywidget.AnyWidget):
     def _search(self, message: dict, _: list) -> Reply:
         start = time.perf_counter()
         settings = Settings.from_message(message.get("settings"), self._names)
-        found, gallery, attributes, vector = self._find(message, settings)
+        gallery = self._open_gallery(settings)[0]
+        found, attributes = self._find(message, settings)
         curve = models.calibration(self._shop, settings.model, gallery, self._say)
-        seconds = time.perf_counter() - start
+        # The empty end of the bar: no similarity at all, or the largest distance that was seen.
+        seen = [*curve["thresholds"][-1:], *found.distances[-1:].tolist()]
+        empty = 1.0 if settings.measure == "cosine" else max(seen, default=1.0) or 1.0
         cards = self._cards(found.rows)
-        largest = max([*curve["thresholds"][-1:], *found.distances[-1:].tolist(), 1e-9])
-        for card, distance in zip(cards["cards"], found.distances.tolist(), strict=True):
-            card |= {"distance": distance} | searches.reasons(attributes, card["attributes"])
-            card["share"] = max(0.0, 1 - distance / (1 if settings.measure == "cosine" else largest))
-        is_product = _product_id(message) is not None
+        for card, distance in zip(cards, found.distances.tolist(), strict=True):
+            card |= {"distance": distance, "share": max(0.0, 1 - distance / empty)}
+            card |= searches.reasons(attributes, card["attributes"])
+        photos = self._photos(found.rows)
         reply = {
-            "kind": "results", **cards, "curve": curve, "seconds": seconds,
-            "n_matches": found.n_matches, "is_match": found.is_match, "page": settings.page,
-            "has_more": found.has_more, "measure": settings.measure, "query": attributes,
-            "is_product": is_product, "dim": len(vector),
+            "kind": "results", "cards": cards, "curve": curve, "query": attributes,
+            "n_matches": found.n_matches, "is_match": found.is_match, "has_more": found.has_more,
+            "page": settings.page, "measure": settings.measure,
         }  # fmt: skip
-        out = self._photos(found.rows)
-        if is_product:
-            row = self._row(_product_id(message))
-            reply["query_card"] = self._cards([row])["cards"][0]
-            out.append(self._shop.photo(row))
-        return reply, out
+        product = _product_id(message)
+        if product is not None:
+            row = self._row(product)
+            reply["query_card"] = self._cards([row])[0]
+            photos.append(self._shop.photo(row))
+        return reply | {"seconds": time.perf_counter() - start}, photos
 
     def _csv(self, message: dict, _: list) -> Reply:
         settings = Settings.from_message(message.get("settings"), self._names)
@@ -184,25 +182,21 @@ class Storefront(anywidget.AnyWidget):
             place = storefront_map.place(made, self._vector(message, metadata), metadata)
         return storefront_map.reply(self._shop, made, place)
 
-    def _find(
-        self, message: dict, settings: Settings
-    ) -> tuple[Found, Gallery, dict[str, str], np.ndarray]:
-        """Search; also what the query is, or probably is, and its embedding."""
+    def _find(self, message: dict, settings: Settings) -> tuple[Found, dict[str, str]]:
+        """The results, and what the query is, or probably is."""
         gallery, metadata = self._open_gallery(settings)
         product = _product_id(message)
-        box = message.get("box")
-        if product is not None and box is None:
-            row = self._row(product)
-            vector = np.array(gallery.vectors[row])
-        else:
+        if product is None:
             vector = self._vector(message, metadata)
-        own = -1 if product is None else product
-        found = searches.search(self._shop, gallery, vector, settings, own_id=own)
-        if product is not None:
-            return found, gallery, searches.product_attributes(self._shop, self._row(product)), vector
-        near = gallery.search(vector[None], min(searches.N_VOTERS, len(gallery))).ids[0]
-        rows = [self._shop.row_of[int(one)] for one in near]
-        return found, gallery, searches.guessed_attributes(self._shop, rows), vector
+            found = searches.search(self._shop, gallery, vector, settings)
+            near = gallery.search(vector[None], min(searches.N_VOTERS, len(gallery))).ids[0]
+            rows = [self._shop.row_of[int(one)] for one in near]
+            return found, searches.guessed_attributes(self._shop, rows)
+        row = self._row(product)
+        is_whole = message.get("box") is None
+        vector = np.array(gallery.vectors[row]) if is_whole else self._vector(message, metadata)
+        found = searches.search(self._shop, gallery, vector, settings, own_id=product)
+        return found, searches.product_attributes(self._shop, row)
 
     def _open_gallery(self, settings: Settings) -> tuple[Gallery, dict[str, str]]:
         key = settings.model, settings.measure
@@ -232,20 +226,19 @@ class Storefront(anywidget.AnyWidget):
             raise ParameterError(f"There is no product {product} in this catalogue; pick another.")
         return self._shop.row_of[product]
 
-    def _cards(self, rows: list[int]) -> dict[str, list[dict]]:
+    def _cards(self, rows: Sequence[int]) -> list[dict]:
+        """What the page says of some products."""
         products = self._shop.products
-        return {
-            "cards": [
-                {
-                    "id": int(products["id"].iat[row]),
-                    "name": _text(products["productDisplayName"].iat[row]),
-                    "attributes": searches.product_attributes(self._shop, row),
-                }
-                for row in rows
-            ]
-        }
+        return [
+            {
+                "id": int(products["id"].iloc[row]),
+                "name": _text(products["productDisplayName"].iloc[row]),
+                "attributes": searches.product_attributes(self._shop, row),
+            }
+            for row in rows
+        ]
 
-    def _photos(self, rows: list[int]) -> list[bytes]:
+    def _photos(self, rows: Sequence[int]) -> list[bytes]:
         return [self._shop.photo(row) for row in rows]
 
 

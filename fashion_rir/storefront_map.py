@@ -46,13 +46,14 @@ def reply(shop: Shop, made: Projection, spot: np.ndarray) -> tuple[dict[str, obj
     """What the page draws: dots, their colours, the query's place, and the same in words.
 
     Returns:
-        The message, and two buffers: float32 x, y in 0 to 1 (y downwards), and uint8 classes.
+        The message, and two buffers: float32 x in 0 to 1 and y in 0 to `height` (downwards, in the
+        same unit), and uint8 classes.
     """
-    low, size = made.coordinates.min(axis=0), np.ptp(made.coordinates, axis=0).max()
+    left, top = made.coordinates[:, 0].min(), made.coordinates[:, 1].max()
+    width, height = np.ptp(made.coordinates, axis=0)
 
     def scaled(places: np.ndarray) -> np.ndarray:
-        on_page = (places - low) / size
-        return np.stack([on_page[:, 0], 1 - on_page[:, 1]], axis=1)
+        return np.stack([places[:, 0] - left, top - places[:, 1]], axis=1) / width
 
     values = shop.products[LABEL]
     names = values.value_counts().index[: len(COLOURS)].tolist()
@@ -63,7 +64,8 @@ def reply(shop: Shop, made: Projection, spot: np.ndarray) -> tuple[dict[str, obj
     share = f"{types.iloc[0]} of the {len(nearest)} nearest dots are {types.index[0]}"
     legend = list(zip([*names, "others"], [*COLOURS[: len(names)], OTHERS], strict=True))
     message = {
-        "kind": "map", "spot": np.clip(scaled(spot[None])[0], 0, 1).tolist(), "legend": legend,
+        "kind": "map", "height": height / width, "legend": legend,
+        "spot": np.clip(scaled(spot[None])[0], 0, [1, height / width]).tolist(),
         "text": f"The query is the cross on the map of {len(made):,} products: {share}.",
     }  # fmt: skip
     return message, [scaled(made.coordinates).astype(np.float32).tobytes(), classes.tobytes()]

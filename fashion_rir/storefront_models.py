@@ -19,7 +19,7 @@ import numpy as np
 from fashion_rir import splits, threshold_study, thresholds
 from fashion_rir.backbones import BACKBONES
 from fashion_rir.embeddings import Embedder
-from fashion_rir.errors import FashionRirError, RecordError, StoreError, unknown_name
+from fashion_rir.errors import FashionRirError, RecordError, StoreError
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.floors import MeanColour, RawPixels
 from fashion_rir.onnx_engine import ExportedBackbone
@@ -54,9 +54,7 @@ def store_metadata(shop: Shop, model: str) -> dict[str, str]:
     path = shop.workspace.feature_store(model)
     if not path.exists():
         known = ", ".join(model_names(shop.workspace)) or "none"
-        raise StoreError(
-            f"There is no feature store {path.name} (there: {known}); {HOW_TO_EMBED}."
-        )
+        raise StoreError(f"There is no feature store {path.name} (there: {known}); {HOW_TO_EMBED}.")
     _refuse_locked(path)
     store = FeatureStore.open(path)
     if store.metadata.get("data_hash", shop.data_hash) != shop.data_hash:
@@ -169,7 +167,8 @@ def calibration(
         say: told before long work.
 
     Returns:
-        `thresholds` (distances, ascending), `precision` and `recall` in [0, 1]: equally long.
+        `thresholds` (distances, ascending), `precision` and `recall` in [0, 1]: equally long;
+        empty if the test products hold no pair of one type, or of two.
     """
     name = f"thresholds-{model}-{gallery.measure}"
     recorded = _recorded_curve(shop, name)
@@ -182,7 +181,7 @@ def calibration(
             return kept["curve"]
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    say("Calibrating the threshold")
+    say(f"Calibrating the threshold of {model}, {gallery.measure}")
     curve = _calibrated(shop, gallery)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
@@ -211,6 +210,8 @@ def _calibrated(shop: Shop, gallery: Gallery) -> dict[str, list[float]]:
     paired = Gallery(gallery.vectors[others], gallery.ids[others], gallery.measure)
     distances = paired.distances(gallery.vectors[queries])
     is_match = types[queries][:, None] == types[others]
+    if is_match.all() or not is_match.any():
+        return {"thresholds": [], "precision": [], "recall": []}
     return threshold_study.thinned(thresholds.threshold_curve(distances, is_match))
 
 

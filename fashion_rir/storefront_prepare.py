@@ -6,7 +6,8 @@ from fashion_rir import backbones, experiments, onnx_engine
 from fashion_rir import storefront_models as models
 from fashion_rir.errors import FashionRirError, StoreError, WeightsError
 from fashion_rir.retrieval import MEASURES
-from fashion_rir.storefront_shop import Shop, prepare as prepare_shop
+from fashion_rir.storefront_shop import Shop
+from fashion_rir.storefront_shop import prepare as prepare_shop
 from fashion_rir.workspace import Workspace
 
 Say = Callable[[str], None]
@@ -50,7 +51,10 @@ def prepare(
         gallery = models.open_gallery(shop, first, measure, say)[0]
         models.calibration(shop, first, gallery, say)
     if len(catalog) <= MAP_PRODUCTS:
-        _make_map(shop, first)
+        try:
+            _make_map(shop, first)
+        except FashionRirError as error:
+            say(f"No t-SNE map: {error}")
     return shop
 
 

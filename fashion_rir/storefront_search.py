@@ -121,11 +121,12 @@ def search(
     where = filters.matching(shop.products, **settings.wanted) if settings.wanted else None
     n_candidates = len(gallery) if where is None else int(where.sum())
     first = settings.page * settings.n_results
-    k = min(first + settings.n_results + 1, len(gallery) - 1)
+    own = None if own_id < 0 else [own_id]
+    k = min(first + settings.n_results + 1, len(gallery) - (own is not None))
     if n_candidates == 0 or k < 1:
         nothing = np.array([], dtype=np.int64)
         return Found(nothing, nothing.astype(np.float32), 0, False, False)
-    found = gallery.search(vector[None], k, exclude_ids=[own_id], where=where)
+    found = gallery.search(vector[None], k, exclude_ids=own, where=where)
     is_there = found.ids[0] >= 0
     ids, distances = found.ids[0][is_there], found.distances[0][is_there]
     n_matches, is_match = n_candidates - _is_candidate(shop, own_id, where), True

@@ -72,7 +72,7 @@ class Shop:
 
     def photo(self, row: int) -> bytes:
         """The bytes of a product's photo."""
-        return self.catalog.source.read(self.products["image_name"].iat[row])
+        return self.catalog.source.read(self.products["image_name"].iloc[row])
 
 
 class PackedPhotos:

@@ -197,6 +197,7 @@ def test_too_many_pixels_are_refused_before_they_are_unpacked(monkeypatch):
     monkeypatch.setattr(images, "MAX_PIXELS", 110)
     assert images.decode(data).size == (11, 10)
     monkeypatch.setattr(images, "MAX_PIXELS", 109)
+    assert images.decode(data, max_pixels=110).size == (11, 10)
     with pytest.raises(ImageError, match=r"query.png has 11 x 10 pixels; the limit is 109"):
         images.decode(data, "query.png")
 

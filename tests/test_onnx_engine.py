@@ -1,6 +1,7 @@
 """onnx_engine: the export embeds like Keras, and another model's export is refused."""
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from fashion_rir import backbones
 from fashion_rir.errors import FashionRirError
-from fashion_rir.onnx_engine import OnnxBackbone
+from fashion_rir.onnx_engine import ExportedBackbone, OnnxBackbone, check_path
 
 for extra in ("onnx", "onnxruntime", "tf2onnx"):
     pytest.importorskip(extra, reason="the engine 'onnx' needs the extra fashion-rir[onnx]")
@@ -45,7 +46,8 @@ def test_the_export_embeds_like_keras(backbone, export, n_images):
 def test_the_export_is_made_once_and_leaves_no_partial_file(backbone, export, monkeypatch):
     monkeypatch.setattr(backbone.model, "export", lambda *_, **__: pytest.fail("exported again"))
     OnnxBackbone(backbone, export)
-    assert [file.name for file in export.parent.iterdir()] == [export.name]
+    names = {file.name for file in export.parent.iterdir()}
+    assert names == {export.name, check_path(export).name}
 
 
 def test_the_embeddings_are_said_to_be_the_keras_models(backbone, export):
@@ -100,3 +102,26 @@ def test_without_the_exporter_the_message_says_what_to_install(backbone, tmp_pat
     monkeypatch.setattr(backbone.model, "export", export)
     with pytest.raises(FashionRirError, match=NEEDS_EXTRA):
         OnnxBackbone(backbone, tmp_path / "model.onnx")
+
+
+def test_the_light_reader_embeds_the_same_and_says_what_the_check_found(backbone, export):
+    reader = ExportedBackbone(export)
+    np.testing.assert_array_equal(
+        reader.embed(pixels(2)), OnnxBackbone(backbone, export).embed(pixels(2))
+    )
+    assert reader.metadata("pad") == backbone.metadata("pad") | {"engine": "onnx"}
+    assert 0 <= reader.difference < 1e-4
+
+
+@pytest.mark.parametrize("fault", ["no check", "another file", "a large difference", "no JSON"])
+def test_the_light_reader_refuses_what_was_not_checked(export, tmp_path, fault):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(export.read_bytes() + (b" " if fault == "another file" else b""))
+    check = json.loads(check_path(export).read_text(encoding="utf-8"))
+    if fault == "a large difference":
+        check["difference_to_keras"] = 0.01
+    if fault != "no check":
+        text = "{" if fault == "no JSON" else json.dumps(check)
+        check_path(path).write_text(text, encoding="utf-8")
+    with pytest.raises(FashionRirError, match=r"model\.onnx.*`fashion-rir storefront` makes it"):
+        ExportedBackbone(path)
