@@ -5,6 +5,7 @@ with ten columns and one photo a product. Every source ends as the same thing: a
 whose table holds one row for each product that has a readable photo.
 """
 
+import contextlib
 import hashlib
 import io
 import os
@@ -194,12 +195,7 @@ def _read_rows(source: sources.Source) -> tuple[list[tuple], list[tuple], dict[s
     """Rows of styles.csv as tuples (ten values, row number), what was left out, counts."""
     records = iter(source.rows())
     header = [name.strip() for name in next(records, [])]
-    missing = [column for column in COLUMNS if column not in header]
-    if missing:
-        raise CatalogError(
-            f"{source.path}: styles.csv lacks the column {missing[0]!r} (it has: "
-            f"{', '.join(header) or 'none'}); take the data set's own styles.csv."
-        )
+    _require_columns(header, source.path)
     order = [header.index(column) for column in COLUMNS]
     is_last = order[-1] == len(header) - 1
     rows, faults, seen = [], [], set()
@@ -232,11 +228,25 @@ def _read_rows(source: sources.Source) -> tuple[list[tuple], list[tuple], dict[s
     return rows, faults, counts
 
 
+def _require_columns(header: list[str], path: Path) -> None:
+    for column in COLUMNS:
+        if header.count(column) == 1:
+            continue
+        what = "has" if column in header else "lacks"
+        which = f"{column!r} twice" if column in header else repr(column)
+        found = ", ".join(name for name in header if name.isprintable())[:200] or "none"
+        raise CatalogError(
+            f"{path}: styles.csv {what} the column {which} (it has: {found}); take the data "
+            "set's own styles.csv."
+        )
+
+
 def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame:
     """Look into every photo once: hash, size, mode, or what is wrong with it."""
     cache = cache_dir and cache_dir / f"photos-{source.fingerprint()}.parquet"
     if cache and cache.exists():
-        return pd.read_parquet(cache)
+        with contextlib.suppress(OSError, ValueError):  # a damaged one is made again
+            return pd.read_parquet(cache)
     names = source.image_names()
 
     def scan(name: str) -> tuple:

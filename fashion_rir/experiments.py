@@ -278,7 +278,13 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
     path = workspace.scores / f"{name}.parquet"
     if not path.exists():
         raise RecordError(f"There are no scores at {path}; run the notebook that makes them.")
-    scores = pd.read_parquet(path)
+    try:
+        scores = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # of pyarrow
+        raise RecordError(
+            f"The scores {path} are damaged ({type(error).__name__}); delete the file and run the "
+            "notebook that makes it."
+        ) from error
     chosen = scores[(scores["protocol"] == protocol) & (scores["relevant_by"] == label)]
     if chosen.empty:
         raise RecordError(f"{path} has no query for protocol {protocol} and label {label}.")

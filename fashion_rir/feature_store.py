@@ -101,6 +101,12 @@ class FeatureStore:
                 f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; "
                 "build the store again."
             )
+        dim = metadata.get("embedding_dim", "1")
+        if not dim.isdecimal():
+            raise StoreError(
+                f"{path} says an embedding_dim of {dim[:40]!r}, which is no number; build the "
+                "store again."
+            )
         return cls(path, metadata)
 
     def require(self, metadata: Mapping[str, object]) -> None:

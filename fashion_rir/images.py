@@ -14,6 +14,8 @@ from PIL import Image, ImageOps
 
 from fashion_rir.errors import ImageError, ParameterError, unknown_name
 
+# What is tried at all. Pillow hands some others to a program beside it (PostScript to Ghostscript).
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "TGA")
 MAX_PIXELS = 50_000_000  # a 2400x1600 catalogue photo has 3.8 million
 PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
 WHITE = (255, 255, 255)  # the background of the catalogue's photos
@@ -24,8 +26,9 @@ def decode(
 ) -> Image.Image:
     """Read one picture as RGB.
 
-    The first frame is taken, the EXIF rotation is applied, transparency is laid on white,
-    and any mode that Pillow reads (grey, palette, CMYK, 16 bit) becomes RGB.
+    Files of the kinds in `FORMATS` are read. The first frame is taken, the EXIF rotation is
+    applied, transparency is laid on white, and any mode that Pillow reads (grey, palette, CMYK,
+    16 bit) becomes RGB.
 
     Args:
         data: the file's bytes, or its path.
@@ -49,7 +52,7 @@ def decode(
     if not data:
         raise ImageError(f"{name} is empty (0 bytes); replace it by a JPEG or PNG picture.")
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
             if image.width * image.height > max_pixels:
                 raise ImageError(
                     f"{name} has {image.width} x {image.height} pixels; the limit is "
@@ -118,6 +121,12 @@ def fit(image: Image.Image, size: int, preprocessing: str) -> np.ndarray:
     if size < 1:
         raise ParameterError(f"The image size must be at least 1 pixel, not {size}.")
     return np.asarray(PREPROCESSING[preprocessing](image, size), dtype=np.uint8)
+
+
+def _known_formats() -> list[str]:
+    """Those of `FORMATS` that this Pillow was built with."""
+    Image.init()
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -30,6 +30,7 @@ THESIS_MODELS = {
     ("resnet50", "pad", "manhattan"): "f",
 }
 NEEDED_KEYS = ("kind", "name", "inputs", "inputs_hash")
+NEEDED_INPUTS = ("profile", "data_hash")
 DIGITS = 6  # of a stored metric: beyond it, machines differ
 PACKAGES = (
     "fashion-rir",
@@ -112,7 +113,7 @@ def read(folder: Path, name: str) -> dict:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(
             f"{path} is no result record ({type(error).__name__}); delete it and run its "
             "notebook again."
@@ -123,6 +124,9 @@ def read(folder: Path, name: str) -> dict:
             "notebook again."
         )
     absent = [key for key in NEEDED_KEYS if key not in record]
+    if not absent:
+        known = record["inputs"] if isinstance(record["inputs"], Mapping) else ()
+        absent = [f"inputs.{key}" for key in NEEDED_INPUTS if key not in known]
     if absent:
         raise RecordError(
             f"{path} is no whole result record (it lacks {absent[0]!r}); delete it and run its "

@@ -284,7 +284,8 @@ class Gallery:
         """
         try:
             about = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
-            version = about["schema"]
+            version, shape, fingerprint = about["schema"], about["shape"], about["fingerprint"]
+            measure = MEASURES[MEASURES.index(about["measure"])]
             vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
             ids = np.load(folder / "ids.npy", allow_pickle=False)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -296,7 +297,7 @@ class Gallery:
                 f"{folder} has schema version {version}, this program reads {SCHEMA_VERSION}; "
                 "save the gallery again."
             )
-        if list(vectors.shape) != about["shape"] or len(ids) != len(vectors):
+        if list(vectors.shape) != shape or len(ids) != len(vectors):
             raise StoreError(f"The files in {folder} do not belong together; save it again.")
         saved = about["measure"]
         measure = measure or saved
@@ -305,7 +306,7 @@ class Gallery:
         gallery = cls.__new__(cls)
         gallery._set(vectors, ids, measure)
         if measure == saved:
-            gallery.__dict__["fingerprint"] = about["fingerprint"]
+            gallery.__dict__["fingerprint"] = fingerprint
         return gallery
 
     def _n_candidates(self, excluded: np.ndarray, where: np.ndarray | None) -> np.ndarray:

@@ -8,6 +8,7 @@ unpacking anything to disk. An archive is not trusted: see `MAX_ENTRY_BYTES` and
 import csv
 import hashlib
 import io
+import lzma
 import os
 import threading
 import zipfile
@@ -23,7 +24,8 @@ from fashion_rir.errors import CatalogError, ImageError
 MAX_ENTRY_BYTES = 64 * 2**20  # one photo of the large edition has about 1 MiB
 MAX_ARCHIVE_BYTES = 64 * 2**30  # the large edition unpacks to about 25 GiB
 # What the standard library raises for an entry that is damaged, encrypted or oddly packed.
-ENTRY_FAULTS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError, ValueError)
+ENTRY_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError,
+                ValueError)  # fmt: skip
 WHERE_TO_GET_IT = (
     "download 'Fashion Product Images (Small)' from Kaggle and name the file in "
     "FASHION_RIR_ARCHIVE, or run `fashion-rir data fetch`"
@@ -282,6 +284,9 @@ def _as_text(value: object) -> str:
 def _fingerprint(files: list[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        status = os.stat(file)
-        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        try:
+            status = os.stat(file)
+            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        except OSError:  # a link to nothing: a photo that is not there
+            digest.update(f"{file.name} is not there\n".encode())
     return digest.hexdigest()[:16]
