@@ -10,6 +10,15 @@ from pathlib import Path
 
 import pytest
 from drawn_catalog import ARTICLE_TYPES, photo, product_row, write_styles
+from hypothesis import HealthCheck, settings
+
+# The same few examples everywhere; `make torture` draws many others.
+slow_files = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
+settings.register_profile("few", max_examples=40, derandomize=True, deadline=None, database=None,
+                          suppress_health_check=slow_files)  # fmt: skip
+settings.register_profile("many", max_examples=2000, deadline=None, database=None,
+                          suppress_health_check=slow_files)  # fmt: skip
+settings.load_profile("few")
 
 
 @pytest.fixture
