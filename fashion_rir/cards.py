@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from fashion_rir import eda, results
+from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
 DATA_CARD = "data"
@@ -144,15 +145,17 @@ def write(workspace: Workspace) -> tuple[list[Path], list[str]]:
     """Write the cards to `reports/<profile>/cards/`; see `texts`.
 
     A card whose records are gone is removed.
+
+    Raises:
+        FashionRirError: as `texts`, or the folder cannot be written.
     """
     cards, missing = texts(workspace)
     folder = card_folder(workspace)
-    folder.mkdir(parents=True, exist_ok=True)
     for path in folder.glob("*.md"):
         if path.stem not in cards:
             path.unlink()
     for name, text in cards.items():
-        (folder / f"{name}.md").write_text(text, encoding="utf-8", newline="\n")
+        write_text(folder / f"{name}.md", text)
     return [folder / f"{name}.md" for name in cards], missing
 
 

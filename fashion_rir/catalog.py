@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from fashion_rir import images, sources
 from fashion_rir.errors import CatalogError, ImageError, ParameterError
+from fashion_rir.whole_files import whole_file
 
 COLUMNS = (
     "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour",
@@ -265,10 +266,8 @@ def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame
             found, columns=["image_name", "image_sha256", "width", "height", "mode", "fault"]
         )
     if cache:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_suffix(f".{os.getpid()}.part")
-        photos.to_parquet(partial)
-        partial.replace(cache)
+        with whole_file(cache, CatalogError) as partial:
+            photos.to_parquet(partial)
     return photos
 
 

@@ -14,6 +14,7 @@ from fashion_rir import classical, embeddings, experiments, results, training_re
 from fashion_rir.catalog import Catalog
 from fashion_rir.classical import BagOfVisualWords
 from fashion_rir.errors import ParameterError, TrainingError, unknown_name
+from fashion_rir.whole_files import whole_file
 from fashion_rir.workspace import Workspace
 
 FIXED = {
@@ -146,8 +147,8 @@ def learn_words(
     pictures = embeddings.batches(catalog, names, bag.image_size, preprocessing, batch_size=64)
     # The last batch is filled up with black pictures, which are none of the catalogue's.
     bag.fit((batch[: len(some)] for some, batch in pictures), n_words=n_words, seed=seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, bag.vocabulary)
+    with whole_file(path, TrainingError) as partial, open(partial, "wb") as file:
+        np.save(file, bag.vocabulary)
     return bag
 
 

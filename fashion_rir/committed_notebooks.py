@@ -14,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from fashion_rir.errors import FashionRirError
+from fashion_rir.whole_files import whole_file
 
 # A GPU rounds differently; logs and progress bars are no result.
 ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
@@ -45,9 +46,8 @@ def execute_and_clean(path: Path) -> list[str]:
         for output in cell.get("outputs", [])
         if _is_stderr(output)
     ]
-    partial = path.with_suffix(".part")
-    nbformat.write(clean(notebook), partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        nbformat.write(clean(notebook), partial)
     return messages
 
 

@@ -4,7 +4,6 @@ An experiment whose record is there, made from the same inputs, is not run again
 that was broken off goes on where it stopped.
 """
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from fashion_rir.catalog import Catalog
 from fashion_rir.errors import RecordError, unknown_name
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.retrieval import MEASURES
+from fashion_rir.whole_files import whole_file
 from fashion_rir.workspace import Workspace
 
 ENGINES = ("keras", "onnx")
@@ -247,16 +247,17 @@ def write_scores(found: Mapping[str, evaluation.Evaluation], path: Path) -> None
     Args:
         found: evaluations by protocol.
         path: the Parquet file; its folder is made.
+
+    Raises:
+        RecordError: the place cannot be written.
     """
     tables = [
         scores.reset_index().assign(protocol=protocol, relevant_by=label)
         for protocol, result in found.items()
         for label, scores in (*result.scores.items(), (evaluation.GRADED, result.graded))
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
-    pd.concat(tables, ignore_index=True).to_parquet(partial)
-    partial.replace(path)
+    with whole_file(path, RecordError) as partial:
+        pd.concat(tables, ignore_index=True).to_parquet(partial)
 
 
 def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -> pd.DataFrame:

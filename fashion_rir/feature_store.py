@@ -9,7 +9,7 @@ model is refused instead of being answered with noise.
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -70,13 +70,17 @@ class FeatureStore:
                 connection.executescript(_CREATE)
                 rows = {"schema": str(SCHEMA_VERSION), **wanted}.items()
                 connection.executemany("INSERT INTO metadata VALUES (?, ?)", rows)
-            partial.replace(path)
+            is_first = _publish(partial, path)
         except OSError as error:
             raise StoreError(
                 f"Cannot write the feature store {path} ({error.strerror}); choose a folder that "
                 "is writable."
             ) from error
-        return cls(path, wanted)
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        # Where another process was quicker, go on with its store.
+        return cls(path, wanted) if is_first else cls.create(path, metadata)
 
     @classmethod
     def open(cls, path: Path) -> "FeatureStore":
@@ -158,7 +162,8 @@ class FeatureStore:
         except sqlite3.IntegrityError as error:
             raise StoreError(
                 f"{self.path} already holds one of the images {image_names[0]} to "
-                f"{image_names[-1]}; nothing was stored. Append only those it lacks."
+                f"{image_names[-1]}; nothing was stored. If another process is filling the store, "
+                "wait for its end and start again; else append only those it lacks."
             ) from error
 
     def image_names(self) -> list[str]:
@@ -216,6 +221,19 @@ class FeatureStore:
             matrix[number] = vector
             names.append(name)
         return names, matrix
+
+
+def _publish(partial: Path, path: Path) -> bool:
+    """Give a file its name, unless another file has it; whether it could be given."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if path.exists():
+            return False
+        partial.replace(path)
+    return True
 
 
 def _parse(features: bytes | str, where: str) -> np.ndarray:

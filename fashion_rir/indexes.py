@@ -18,6 +18,7 @@ import numpy as np
 
 from fashion_rir.errors import FashionRirError, ParameterError, StoreError, unknown_name
 from fashion_rir.retrieval import Gallery, Matches
+from fashion_rir.whole_files import whole_file
 
 SCHEMA_VERSION = 1
 KINDS = ("hnsw", "ivf", "annoy", "kd_tree")
@@ -101,18 +102,20 @@ class Index:
 
         if self.kind not in ("hnsw", "ivf"):
             raise ParameterError(f"An index of kind {self.kind} cannot be saved; build it again.")
-        self.gallery.save(folder)
         path = folder / f"{self.kind}.faiss"
         about = {"schema": SCHEMA_VERSION, "kind": self.kind, "effort": self.effort,
                  "gallery": self.gallery.fingerprint, "faiss": faiss.__version__}  # fmt: skip
-        partial = path.with_suffix(f".{os.getpid()}.part")
-        try:
-            faiss.write_index(self._raw, str(partial))
+        with (
+            whole_file(path.with_suffix(".json"), StoreError) as description,
+            whole_file(path, StoreError) as partial,
+        ):
+            try:
+                faiss.write_index(self._raw, str(partial))
+            except RuntimeError as error:  # FAISS' own
+                raise OSError(f"FAISS: {error}") from error
             about["sha256"] = _sha256(partial)
-            partial.replace(path)
-            path.with_suffix(".json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        except (OSError, RuntimeError) as error:
-            raise StoreError(f"Cannot write the index {path} ({error}).") from error
+            description.write_text(json.dumps(about, indent=1), encoding="utf-8")
+            self.gallery.save(folder)
 
     @classmethod
     def load(cls, folder: Path, kind: str) -> "Index":

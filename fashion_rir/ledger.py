@@ -40,6 +40,7 @@ import yaml
 from fashion_rir import results
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.intervals import Estimate
+from fashion_rir.whole_files import write_text
 
 CLAIMS = Path(__file__).with_name("thesis_claims.yaml")
 KINDS = ("table", "figure", "sentence")
@@ -264,15 +265,8 @@ def write(table: pd.DataFrame, folder: Path) -> list[Path]:
         "ledger.md": _markdown(table),
         "ledger.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n",
     }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise RecordError(
-            f"Cannot write the ledger to {folder} ({error.strerror}); free some space or make it "
-            "writable."
-        ) from error
+    for name, text in texts.items():
+        write_text(folder / name, text, RecordError)
     return [folder / name for name in texts]
 
 

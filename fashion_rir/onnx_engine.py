@@ -14,6 +14,7 @@ import numpy as np
 
 from fashion_rir.backbones import Backbone, sha256_of_file
 from fashion_rir.errors import FashionRirError
+from fashion_rir.whole_files import whole_file
 
 NEEDS_EXTRA = "The engine 'onnx' needs the extra: pip install 'fashion-rir[onnx]'."
 TOLERANCE = 1e-4  # largest difference to Keras, relative to the largest feature
@@ -159,12 +160,10 @@ def _keep_check(path: Path, backbone: Backbone, difference: float) -> None:
 
 
 def _export(backbone: Backbone, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
     # Keras exports only a model that has seen a batch.
     backbone.model(np.zeros((1, *backbone.model.input_shape[1:]), np.uint8))
-    try:
-        backbone.model.export(partial, format="onnx", verbose=False)
-    except ImportError as error:
-        raise FashionRirError(NEEDS_EXTRA) from error
-    partial.replace(path)
+    with whole_file(path) as partial:
+        try:
+            backbone.model.export(partial, format="onnx", verbose=False)
+        except ImportError as error:
+            raise FashionRirError(NEEDS_EXTRA) from error

@@ -14,6 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from fashion_rir.whole_files import whole_file
+
 PALETTE = sns.color_palette("colorblind")
 BLUE, ORANGE, GREEN = PALETTE[0], PALETTE[1], PALETTE[2]
 GREY = "0.55"
@@ -284,9 +286,13 @@ def pareto(
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Keep a figure as `<folder>/<name>.png`, without the time of its making."""
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.png", dpi=110, metadata={"Software": None})
+    """Keep a figure as `<folder>/<name>.png`, without the time of its making.
+
+    Raises:
+        FashionRirError: the folder cannot be written.
+    """
+    with whole_file(folder / f"{name}.png") as partial:
+        figure.savefig(partial, format="png", dpi=110, metadata={"Software": None})
 
 
 def _thumbnail(axes: Axes, picture: Image.Image, caption: str, colour: object) -> None:

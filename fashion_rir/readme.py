@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fashion_rir import experiments, results
 from fashion_rir.errors import RecordError
+from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -74,7 +75,7 @@ def main(root: Path | None = None) -> None:
     workspace = open_workspace("full", root)
     path = workspace.root / "README.md"
     text = refreshed(path.read_text(encoding="utf-8"), results_section(workspace))
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, text)
 
 
 if __name__ == "__main__":

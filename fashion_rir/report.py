@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 
 from fashion_rir import cards, committed_notebooks, ledger, report_style, results
 from fashion_rir.errors import RecordError
+from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
@@ -51,9 +52,11 @@ def write(workspace: Workspace) -> Path:
 
     Returns:
         The index page. What is not there yet is said on it.
+
+    Raises:
+        FashionRirError: the folder cannot be written.
     """
     place = folder(workspace)
-    (place / "notebooks").mkdir(parents=True, exist_ok=True)
     notebooks, missing = _write_notebooks(workspace)
     card_links, missing_cards = _write_cards(workspace)
     verdicts, missing_claims = _write_ledger(workspace)
@@ -74,7 +77,7 @@ def write(workspace: Workspace) -> Path:
     title = f"Reverse image search in a fashion catalogue: profile {workspace.profile}"
     body = f"<h1>{html.escape(title)}</h1>\n" + "\n".join(sections)
     index = place / "index.html"
-    _write(index, report_style.page(title, body, {}))
+    write_text(index, report_style.page(title, body, {}))
     return index
 
 
@@ -175,7 +178,7 @@ def _write_notebooks(workspace: Workspace) -> tuple[list[str], list[str]]:
         if any(_has_error(cell) for cell in notebook.cells):
             missing.append(f"{name}: it stopped at an error; its page ends there.")
         page = executed / f"{name}.html"
-        _write(page, notebook_page(notebook, name, workspace.profile))
+        write_text(page, notebook_page(notebook, name, workspace.profile))
         title = (
             (_HEADING.findall(notebook.cells[0].source) or [name])[0] if notebook.cells else name
         )
@@ -198,7 +201,7 @@ def _write_cards(workspace: Workspace) -> tuple[list[str], list[str]]:
         body = re.sub(r"(?s)(<table>.*?</table>)", r'<div class="scroll text">\1</div>',
                       str(markdown2html(text)))  # fmt: skip
         page = path.with_suffix(".html")
-        _write(page, report_style.page(title, body, _links("../")))
+        write_text(page, report_style.page(title, body, _links("../")))
         links.append(_link(f"cards/{page.name}", title))
     return links, missing
 
@@ -209,7 +212,7 @@ def _write_ledger(workspace: Workspace) -> tuple[str, list[str]]:
         table = ledger.verdicts(ledger.load(), workspace.results)
     except RecordError as error:
         return f"<p>Not there yet: {html.escape(str(error))}</p>", []
-    _write(folder(workspace) / "ledger.html", ledger_page(table, workspace.profile))
+    write_text(folder(workspace) / "ledger.html", ledger_page(table, workspace.profile))
     counts = ledger.summary(table)
     rows = [f"{SIGNS[name]} {html.escape(name)}: {count}" for name, count in counts.items()]
     link = _link("ledger.html", f"All {len(table)} claims, with what was measured")
@@ -338,10 +341,6 @@ def _question(title: str) -> str:
 
 def _has_error(cell: NotebookNode) -> bool:
     return any(output.output_type == "error" for output in cell.get("outputs", []))
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,9 @@ Timings stand apart under `timings`; all else is the same for the same inputs. T
 figures are made from records only.
 """
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ import pandas as pd
 
 from fashion_rir import evaluation, intervals
 from fashion_rir.errors import RecordError
+from fashion_rir.whole_files import write_text
 
 SCHEMA_VERSION = 1
 # The thesis' pretrained models by backbone, preprocessing and measure.
@@ -85,19 +84,8 @@ def write(record: Mapping[str, object], folder: Path) -> Path:
         RecordError: the place cannot be written; an earlier record stays as it was.
     """
     path = folder / f"{record['name']}.json"
-    partial = folder / f".{record['name']}.{os.getpid()}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        partial.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise RecordError(
-            f"Cannot write the record {path} ({error.strerror}); free some space or make its "
-            "folder writable."
-        ) from error
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    write_text(path, text, RecordError)
     return path
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError, unknown_name
+from fashion_rir.whole_files import whole_file
 
 SCHEMA_VERSION = 1
 POSITION = np.uint64(0xFFFFFFFF)  # the lower half of a packed distance, see `_packed`
@@ -258,16 +259,18 @@ class Gallery:
         """
         about = {"schema": SCHEMA_VERSION, "measure": self.measure, "shape": self.vectors.shape,
                  "fingerprint": self.fingerprint}  # fmt: skip
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "gallery.json").unlink(missing_ok=True)  # it comes last: then all is there
-            for name, array in (("vectors", self.vectors), ("ids", self.ids)):
-                partial = folder / f"{name}.part.npy"  # the array may be mapped from the old file
-                np.save(partial, array)
-                partial.replace(folder / f"{name}.npy")
-            (folder / "gallery.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
-        except OSError as error:
-            raise StoreError(f"Cannot write the gallery {folder} ({error}).") from error
+        # They take their places last to first, gallery.json last: then all is there. The vectors
+        # may be mapped from the very file that they replace.
+        with (
+            whole_file(folder / "gallery.json", StoreError) as description,
+            whole_file(folder / "vectors.npy", StoreError) as vectors,
+            whole_file(folder / "ids.npy", StoreError) as ids,
+        ):
+            for partial, array in ((vectors, self.vectors), (ids, self.ids)):
+                with open(partial, "wb") as file:
+                    np.save(file, array)
+            description.write_text(json.dumps(about, indent=1), encoding="utf-8")
+            (folder / "gallery.json").unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path, measure: str | None = None) -> "Gallery":

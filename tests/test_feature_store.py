@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fashion_rir import feature_store
 from fashion_rir.errors import StoreError
 from fashion_rir.feature_store import FeatureStore
 
@@ -381,3 +382,30 @@ def test_a_killed_run_loses_at_most_the_batch_in_hand(tmp_path):
     np.testing.assert_array_equal(embeddings[:, 0], np.arange(len(names)) // 50)
     store = FeatureStore.create(path, {"model": "m", "embedding_dim": 64})
     store.append(["next.jpg"], np.ones((1, 64)))
+
+
+def test_of_two_processes_that_make_a_store_the_second_goes_on_with_the_first_ones(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "store.sqlite"
+    link = feature_store.os.link
+
+    def quicker(partial, target):
+        monkeypatch.setattr(feature_store.os, "link", link)
+        FeatureStore.create(path, METADATA).append(NAMES, EMBEDDINGS)
+        link(partial, target)
+
+    monkeypatch.setattr(feature_store.os, "link", quicker)
+    assert_is_intact(FeatureStore.create(path, METADATA))
+    assert [file.name for file in tmp_path.iterdir()] == ["store.sqlite"]
+
+
+def test_a_file_system_without_links_makes_a_store_too(tmp_path, monkeypatch):
+    def no_links(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(feature_store.os, "link", no_links)
+    store = FeatureStore.create(tmp_path / "store.sqlite", METADATA)
+    store.append(NAMES, EMBEDDINGS)
+    assert_is_intact(store)
+    assert not feature_store._publish(tmp_path / "store.part", store.path)

@@ -444,7 +444,7 @@ def test_the_ledger_is_written(tmp_path: Path) -> None:
 def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     table = ledger.verdicts(three_claims(tmp_path), tmp_path)
-    with pytest.raises(RecordError, match="Cannot write the ledger"):
+    with pytest.raises(RecordError, match=r"Cannot write .*ledger\.md"):
         ledger.write(table, tmp_path / "file")
 
 
