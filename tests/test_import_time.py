@@ -1,0 +1,52 @@
+"""Start-up: neither the package nor its command loads Keras before it is needed."""
+
+import subprocess
+import sys
+import time
+
+HEAVY = ("keras", "tensorflow", "jax", "torch", "onnxruntime", "faiss", "sklearn", "pandas")
+NETWORKS = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
+# What reads, embeds, searches and scores: all but the modules that define and train networks.
+WITHOUT_KERAS = (
+    "backbones", "catalog", "command_line", "embeddings", "evaluation",
+    "experiments", "feature_store", "full_ranking", "index_benchmark", "indexes", "onnx_engine",
+    "retrieval", "separation", "workspace",
+)  # fmt: skip
+
+
+def loaded_by(statement: str, packages: tuple[str, ...]) -> tuple[list[str], float]:
+    """Which of the packages a new Python has loaded after a statement, and how long it ran."""
+    code = f"{statement}\nimport sys\nprint(*(p for p in {packages!r} if p in sys.modules))"
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    seconds = time.perf_counter() - start
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()[-1].split(), seconds
+
+
+def best_of_three(statement: str, packages: tuple[str, ...]) -> tuple[list[str], float]:
+    """Other work on the machine makes a start slower, never quicker."""
+    runs = [loaded_by(statement, packages) for _ in range(3)]
+    return runs[0][0], min(seconds for _, seconds in runs)
+
+
+# The goals are 0.3 and 0.5 seconds; the bounds leave room for a busy machine.
+def test_importing_the_package_is_quick_and_loads_nothing_large():
+    loaded, seconds = best_of_three("import fashion_rir", HEAVY)
+    assert loaded == []
+    assert seconds < 1
+
+
+def test_the_commands_help_is_quick_and_loads_nothing_large():
+    statement = (
+        "from typer.testing import CliRunner\nfrom fashion_rir.command_line import app\n"
+        "assert 'embed' in CliRunner().invoke(app, ['--help']).output"
+    )
+    loaded, seconds = best_of_three(statement, HEAVY)
+    assert loaded == []
+    assert seconds < 2
+
+
+def test_what_does_not_train_loads_no_network_library():
+    statement = "\n".join(f"import fashion_rir.{name}" for name in WITHOUT_KERAS)
+    assert loaded_by(statement, NETWORKS)[0] == []
