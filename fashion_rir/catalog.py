@@ -37,6 +37,7 @@ LABELS = (
     "usage",
 )
 MISSING = ("", "NA")  # how styles.csv writes a missing value
+SCAN_SIZE = 128  # large photos are looked into at a fraction of their size; all bytes are read
 CATALOG_SIZE = (60, 80)  # width, height of the small edition, in pixels
 
 
@@ -62,13 +63,13 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.products)
 
-    def read_image(self, image_name: str) -> Image.Image:
-        """One product's photo, RGB, at its own size.
+    def read_image(self, image_name: str, *, for_size: int | None = None) -> Image.Image:
+        """One product's photo, RGB, at its own size, or at a fraction: see `images.decode`.
 
         Raises:
             ImageError: the photo can no longer be read.
         """
-        return images.decode(self.source.read(image_name), image_name)
+        return images.decode(self.source.read(image_name), image_name, for_size=for_size)
 
     @property
     def data_hash(self) -> str:
@@ -253,12 +254,12 @@ def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame
     def scan(name: str) -> tuple:
         try:
             data = source.read(name)
-            image = images.decode(data, name)
+            images.decode(data, name, for_size=SCAN_SIZE)
         except ImageError as error:
             return name, None, None, None, None, str(error)
         with Image.open(io.BytesIO(data)) as raw:
-            mode = raw.mode
-        return name, hashlib.sha256(data).hexdigest(), image.width, image.height, mode, None
+            mode, (width, height) = raw.mode, images.upright_size(raw)
+        return name, hashlib.sha256(data).hexdigest(), width, height, mode, None
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = tqdm(pool.map(scan, names), total=len(names), desc="checking photos", leave=False)

@@ -1,12 +1,13 @@
 """Embed a catalogue into a feature store: batch by batch, with progress, resumable.
 
-Decoding runs in threads ahead of the network, so that the network never waits. Each batch is
-committed as a whole; a run that was killed goes on behind the last committed batch.
+An engine that uses all cores in one call gets batches that threads decoded ahead, so that it never
+waits. One that can be called from several threads at once decodes and embeds a batch in each.
+Each batch is committed as a whole; a run that was killed goes on behind the last committed batch.
 """
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -20,10 +21,15 @@ from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.feature_store import FeatureStore
 
 BATCHES_AHEAD = 3  # decoded batches that may wait: bounds the memory
+Chunk = list[str]  # the image names of one batch
 
 
 class Embedder(Protocol):
-    """Anything that turns pictures into vectors: a backbone, its ONNX twin, or a floor."""
+    """Anything that turns pictures into vectors: a backbone, its ONNX twin, or a floor.
+
+    One whose `embed` may be called from several threads at once says from how many in an attribute
+    `calls_at_once`.
+    """
 
     image_size: int
 
@@ -70,11 +76,45 @@ def embed_catalog(
     bar = tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=str(metadata["model"]),
                unit="image", leave=False)  # fmt: skip
     with bar:
-        for batch_names, batch in batches(catalog, names, embedder.image_size, preprocessing,
+        for batch_names, rows in embedded(catalog, names, embedder, preprocessing,
                                           batch_size=batch_size):  # fmt: skip
-            store.append(batch_names, embedder.embed(batch)[: len(batch_names)])
+            store.append(batch_names, rows)
             bar.update(len(batch_names))
     return store
+
+
+def embedded(
+    catalog: Catalog,
+    image_names: Sequence[str],
+    embedder: Embedder,
+    preprocessing: str,
+    *,
+    batch_size: int,
+) -> Iterator[tuple[Chunk, np.ndarray]]:
+    """Embeddings batch by batch, in the order of the names.
+
+    Args:
+        catalog: where the photos are.
+        image_names: which ones.
+        embedder: the network.
+        preprocessing: `resize` or `pad`.
+        batch_size: images a batch.
+
+    Yields:
+        The names, and float32 of shape (n_names, embedding_dim).
+    """
+    n_calls = getattr(embedder, "calls_at_once", 1)
+    size = embedder.image_size
+    if n_calls == 1:
+        for names, batch in batches(catalog, image_names, size, preprocessing,
+                                    batch_size=batch_size):  # fmt: skip
+            yield names, embedder.embed(batch)[: len(names)]
+        return
+
+    def embed_chunk(chunk: Chunk) -> np.ndarray:
+        return embedder.embed(_decoded(catalog, chunk, size, preprocessing, len(chunk)))
+
+    yield from _ahead(embed_chunk, _chunks(image_names, batch_size), n_threads=n_calls)
 
 
 def embed_image(image: images.Image.Image, embedder: Embedder, *, preprocessing: str) -> np.ndarray:
@@ -113,19 +153,38 @@ def batches(
         filled up with black images, so that every batch has one shape and the network is
         compiled once; there are fewer names than images then.
     """
-    chunks = [list(image_names[i : i + batch_size]) for i in range(0, len(image_names), batch_size)]
 
-    def decode(chunk: list[str]) -> np.ndarray:
-        batch = np.zeros((batch_size, image_size, image_size, 3), dtype=np.uint8)
-        for row, name in enumerate(chunk):
-            batch[row] = images.fit(catalog.read_image(name), image_size, preprocessing)
-        return batch
+    def decode(chunk: Chunk) -> np.ndarray:
+        return _decoded(catalog, chunk, image_size, preprocessing, batch_size)
 
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        waiting: deque[tuple[list[str], Future]] = deque()
+    n_threads = min(2, os.cpu_count() or 1)
+    yield from _ahead(decode, _chunks(image_names, batch_size), n_threads=n_threads)
+
+
+def _chunks(image_names: Sequence[str], batch_size: int) -> list[Chunk]:
+    return [list(image_names[i : i + batch_size]) for i in range(0, len(image_names), batch_size)]
+
+
+def _decoded(
+    catalog: Catalog, chunk: Chunk, image_size: int, preprocessing: str, n_images: int
+) -> np.ndarray:
+    """The pictures of a chunk, filled up with black to `n_images`."""
+    batch = np.zeros((n_images, image_size, image_size, 3), dtype=np.uint8)
+    for row, name in enumerate(chunk):
+        picture = catalog.read_image(name, for_size=image_size)
+        batch[row] = images.fit(picture, image_size, preprocessing)
+    return batch
+
+
+def _ahead(
+    work: Callable[[Chunk], np.ndarray], chunks: Sequence[Chunk], *, n_threads: int
+) -> Iterator[tuple[Chunk, np.ndarray]]:
+    """Do the work in threads, a few chunks ahead; in order, so that what follows a fault waits."""
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[tuple[Chunk, Future]] = deque()
         for chunk in chunks:
-            waiting.append((chunk, pool.submit(decode, chunk)))
-            if len(waiting) >= BATCHES_AHEAD:
+            waiting.append((chunk, pool.submit(work, chunk)))
+            if len(waiting) >= n_threads - 1 + BATCHES_AHEAD:
                 names, future = waiting.popleft()
                 yield names, future.result()
         while waiting:

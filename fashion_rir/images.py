@@ -10,19 +10,24 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from fashion_rir.errors import ImageError, ParameterError, unknown_name
 
 # What is tried at all. Pillow hands some others to a program beside it (PostScript to Ghostscript).
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "TGA")
 MAX_PIXELS = 50_000_000  # a 2400x1600 catalogue photo has 3.8 million
+DRAFT_MARGIN = 2  # at least 2 x 2 decoded pixels stand behind each one that the network sees
 PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
 WHITE = (255, 255, 255)  # the background of the catalogue's photos
 
 
 def decode(
-    data: bytes | Path, name: str | None = None, *, max_pixels: int | None = None
+    data: bytes | Path,
+    name: str | None = None,
+    *,
+    for_size: int | None = None,
+    max_pixels: int | None = None,
 ) -> Image.Image:
     """Read one picture as RGB.
 
@@ -33,10 +38,13 @@ def decode(
     Args:
         data: the file's bytes, or its path.
         name: what to call it in an error message.
+        for_size: the side of the square that `fit` will make of it. A JPEG much larger than that
+            is decoded at a half, a quarter or an eighth of its size, several times as fast.
         max_pixels: a larger picture is refused before it is unpacked; `MAX_PIXELS` if None.
 
     Returns:
-        An RGB image of the picture's own size.
+        An RGB image of the picture's own size, or with `for_size` of a fraction of it, no side
+        shorter than `DRAFT_MARGIN` times `for_size`.
 
     Raises:
         ImageError: the file is missing, empty, no picture, damaged, or larger than `max_pixels`.
@@ -58,6 +66,8 @@ def decode(
                     f"{name} has {image.width} x {image.height} pixels; the limit is "
                     f"{max_pixels:,}. Scale it down first."
                 )
+            if for_size is not None:  # ignored by all but JPEG
+                image.draft(None, (DRAFT_MARGIN * for_size, DRAFT_MARGIN * for_size))
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
     except ImageError:
@@ -69,6 +79,12 @@ def decode(
             f"{name} cannot be read as a picture; give a whole JPEG, PNG or other "
             f"picture file ({type(error).__name__})."
         ) from error
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height in pixels once the EXIF rotation is applied, read from the header alone."""
+    is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+    return image.size[::-1] if is_turned else image.size
 
 
 def resize(image: Image.Image, size: int) -> Image.Image:

@@ -288,7 +288,7 @@ class Gallery:
         try:
             about = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
             version, shape, fingerprint = about["schema"], about["shape"], about["fingerprint"]
-            measure = MEASURES[MEASURES.index(about["measure"])]
+            saved = MEASURES[MEASURES.index(about["measure"])]
             vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
             ids = np.load(folder / "ids.npy", allow_pickle=False)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
@@ -302,7 +302,6 @@ class Gallery:
             )
         if list(vectors.shape) != shape or len(ids) != len(vectors):
             raise StoreError(f"The files in {folder} do not belong together; save it again.")
-        saved = about["measure"]
         measure = measure or saved
         if measure != saved and "cosine" in (measure, saved):
             raise StoreError(f"{folder} holds a gallery for {saved}, not for {measure}.")
