@@ -47,6 +47,7 @@ def embed_catalog(
     preprocessing: str,
     path: Path,
     batch_size: int = 64,
+    number_format: str = "float32",
 ) -> FeatureStore:
     """Embed every product that the store does not hold yet.
 
@@ -56,12 +57,13 @@ def embed_catalog(
         preprocessing: `resize` or `pad`.
         path: the feature store's file; made if missing, continued if there.
         batch_size: images a step, at least 1.
+        number_format: of the store, `float32`, or `float16` in half the space.
 
     Returns:
         The store; it holds all of the catalogue's products.
 
     Raises:
-        ParameterError: batch size below 1, or unknown preprocessing.
+        ParameterError: batch size below 1, or unknown preprocessing or number format.
         StoreError: the file belongs to another model, or cannot be written.
         ImageError: a photo that was readable when the catalogue was checked no longer is.
     """
@@ -70,7 +72,7 @@ def embed_catalog(
     if preprocessing not in images.PREPROCESSING:
         raise unknown_name("preprocessing", preprocessing, images.PREPROCESSING)
     metadata = embedder.metadata(preprocessing)
-    store = FeatureStore.create(path, metadata | {"data_hash": catalog.data_hash})
+    store = open_store(path, catalog, metadata, number_format)
     done = set(store.image_names())
     names = [name for name in catalog.products["image_name"] if name not in done]
     bar = tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=str(metadata["model"]),
@@ -81,6 +83,14 @@ def embed_catalog(
             store.append(batch_names, rows)
             bar.update(len(batch_names))
     return store
+
+
+def open_store(
+    path: Path, catalog: Catalog, metadata: dict[str, object], number_format: str
+) -> FeatureStore:
+    """The feature store of a model and a catalogue, made if missing; see `embed_catalog`."""
+    said = {} if number_format == "float32" else {"number_format": number_format}
+    return FeatureStore.create(path, metadata | {"data_hash": catalog.data_hash} | said)
 
 
 def embedded(

@@ -96,6 +96,7 @@ def embed(
     *,
     preprocessing: str,
     engine: str = "keras",
+    number_format: str = "float32",
 ) -> tuple[np.ndarray, dict[str, str]]:
     """The catalogue's embeddings by a model: taken from its feature store, or made.
 
@@ -105,13 +106,14 @@ def embed(
         embedder: a backbone or a floor.
         preprocessing: `resize` or `pad`.
         engine: `keras`, or `onnx` for a backbone's faster twin.
+        number_format: of a store that is made, `float32`, or `float16` in half the space.
 
     Returns:
         float32 of shape (n_products, embedding_dim), in the catalogue's order, and the store's
         metadata.
 
     Raises:
-        ParameterError: unknown engine.
+        ParameterError: unknown engine or number format.
         StoreError: the store belongs to another model or catalogue, or cannot be written.
     """
     _check_engine(engine)
@@ -120,7 +122,8 @@ def embed(
     path = workspace.feature_store(metadata["model"])
     if not _is_complete(path, metadata, names):
         embedder = on_engine(workspace, embedder, engine)
-        embeddings.embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path)
+        embeddings.embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path,
+                                 number_format=number_format)  # fmt: skip
     store = FeatureStore.open(path)
     return store.load(names)[1], store.metadata
 

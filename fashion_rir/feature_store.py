@@ -1,7 +1,8 @@
 """The feature store: one SQLite file a model, as in the thesis.
 
 Table `image_features(image_name, features)` holds one embedding a photo, as little-endian
-float32 BLOB. The thesis kept comma-separated text in the same column; such a file is read too.
+float32 BLOB, or float16 in half the space where the metadata say so (`number_format`). The thesis
+kept comma-separated text in the same column; such a file is read too.
 Table `metadata(key, value)` says which model made the embeddings, so that a query from another
 model is refused instead of being answered with noise.
 """
@@ -14,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_rir.errors import StoreError
+from fashion_rir.errors import StoreError, unknown_name
 
 SCHEMA_VERSION = 1
 # What must agree where both sides state it, before embeddings are compared or added.
 COMPARED_KEYS = ("model", "backbone", "image_size", "preprocessing", "weights", "weights_sha256",
               "embedding_dim", "data_hash")  # fmt: skip
+
+NUMBER_FORMATS = {"float32": "<f4", "float16": "<f2"}
 
 _CREATE = """
 CREATE TABLE image_features(image_name TEXT PRIMARY KEY, features BLOB NOT NULL);
@@ -39,19 +42,29 @@ class FeatureStore:
         self.path = path
         self.metadata = metadata
 
+    @property
+    def number_format(self) -> str:
+        """How each number is kept: one of `NUMBER_FORMATS`. It is given out as float32 anyway."""
+        return self.metadata.get("number_format", "float32")
+
     @classmethod
     def create(cls, path: Path, metadata: Mapping[str, object]) -> "FeatureStore":
         """A new store, or the existing one of the same model (to go on where it stopped).
 
         Args:
             path: where; missing folders are made.
-            metadata: at least the `COMPARED_KEYS`.
+            metadata: at least the `COMPARED_KEYS`; `number_format`, one of `NUMBER_FORMATS`, is
+                float32 where it is not said.
 
         Raises:
+            ParameterError: unknown number format.
             StoreError: another model's store is there, or one that does not say whose it is, or
                 the place cannot be written.
         """
         wanted = {key: str(value) for key, value in metadata.items()}
+        number_format = wanted.get("number_format", "float32")
+        if number_format not in NUMBER_FORMATS:
+            raise unknown_name("number format", number_format, NUMBER_FORMATS)
         if path.exists():
             store = cls.open(path)
             store.require(wanted)
@@ -60,6 +73,11 @@ class FeatureStore:
                 raise StoreError(
                     f"{path} does not say its {unsaid[0]}, so nothing can be added to it; name "
                     "another file."
+                )
+            if store.number_format != number_format:
+                raise StoreError(
+                    f"{path} holds {store.number_format}, so no {number_format} can be added to "
+                    "it; ask for its own format, or name another file."
                 )
             return store
         partial = path.with_suffix(f".{os.getpid()}.part")  # a killed run leaves no half store
@@ -148,14 +166,16 @@ class FeatureStore:
                 f"{self.path} takes embeddings of shape ({len(image_names)}, {dim}), "
                 f"not {embeddings.shape}."
             )
-        is_bad = ~np.isfinite(embeddings).all(axis=1)
+        with np.errstate(over="ignore"):  # an infinity is refused below
+            kept = embeddings.astype(NUMBER_FORMATS[self.number_format], copy=False)
+        is_bad = ~np.isfinite(kept).all(axis=1)
         if is_bad.any():
             name = image_names[int(np.argmax(is_bad))]
             raise StoreError(
-                f"The embedding of {name} is not finite; nothing of its batch was stored in "
-                f"{self.path}. Check the weights."
+                f"The embedding of {name} is not finite in {self.number_format}; nothing of its "
+                f"batch was stored in {self.path}. Check the weights."
             )
-        rows = ((name, row.tobytes()) for name, row in zip(image_names, embeddings, strict=True))
+        rows = ((name, row.tobytes()) for name, row in zip(image_names, kept, strict=True))
         try:
             with _connection(self.path) as connection, connection:
                 connection.executemany("INSERT INTO image_features VALUES (?, ?)", rows)
@@ -209,7 +229,7 @@ class FeatureStore:
     def _fill(self, rows: Iterator[tuple], n_rows: int) -> tuple[list[str], np.ndarray]:
         names, matrix = [], np.empty((0, 0), dtype=np.float32)
         for number, (name, features) in enumerate(rows):
-            vector = _parse(features, f"{self.path}: {name}")
+            vector = _parse(features, self.number_format, f"{self.path}: {name}")
             if number == 0:
                 dim = int(self.metadata.get("embedding_dim", len(vector)))
                 matrix = np.empty((n_rows, dim), dtype=np.float32)
@@ -236,12 +256,12 @@ def _publish(partial: Path, path: Path) -> bool:
     return True
 
 
-def _parse(features: bytes | str, where: str) -> np.ndarray:
-    """A BLOB of float32, or the thesis' comma-separated text."""
+def _parse(features: bytes | str, number_format: str, where: str) -> np.ndarray:
+    """A BLOB of numbers, or the thesis' comma-separated text."""
     try:
         if isinstance(features, str):
             return np.array(features.split(","), dtype=np.float32)
-        return np.frombuffer(features, dtype="<f4")
+        return np.frombuffer(features, dtype=NUMBER_FORMATS[number_format])
     except (ValueError, TypeError) as error:
         raise StoreError(f"{where} holds no numbers; build the store again.") from error
 

@@ -122,6 +122,41 @@ def test_a_resumed_run_embeds_only_what_is_missing_and_ends_the_same(products, t
     assert resumed.load()[1].tobytes() == whole.load()[1].tobytes()
 
 
+@pytest.mark.parametrize("batch_size", [1, 5, 12])
+def test_an_engine_called_from_several_threads_fills_the_same_store(products, tmp_path, batch_size):
+    class OneACore(MeanColours):
+        calls_at_once = 3
+
+    store = embeddings.embed_catalog(
+        products, OneACore(), preprocessing="pad", path=tmp_path / "a.sqlite", batch_size=batch_size
+    )
+    names, matrix = store.load()
+    assert names == products.products["image_name"].tolist()
+    np.testing.assert_array_equal(matrix, by_hand(products, "pad"))
+
+
+def test_a_photo_missing_from_a_threads_batch_is_named_and_what_came_before_kept(
+    products, catalog_folder, tmp_path
+):
+    class OneACore(MeanColours):
+        calls_at_once = 3
+
+    (catalog_folder / "images" / "1010.jpg").unlink()
+    path = tmp_path / "store.sqlite"
+    with pytest.raises(ImageError, match=r"no photo 1010.jpg"):
+        embeddings.embed_catalog(products, OneACore(), preprocessing="pad", path=path, batch_size=3)
+    assert FeatureStore.open(path).image_names() == products.products["image_name"].tolist()[:9]
+
+
+def test_a_store_may_hold_float16(products, tmp_path):
+    store = embeddings.embed_catalog(
+        products, MeanColours(), preprocessing="pad", path=tmp_path / "half.sqlite",
+        number_format="float16",
+    )  # fmt: skip
+    expected = by_hand(products, "pad").astype(np.float16).astype(np.float32)
+    np.testing.assert_array_equal(store.load()[1], expected)
+
+
 def test_a_finished_run_embeds_nothing_again(products, tmp_path):
     for expected in ([(12, 16, 16, 3)], []):
         embedder = MeanColours()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fashion_rir import feature_store
-from fashion_rir.errors import StoreError
+from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.feature_store import FeatureStore
 
 METADATA = {
@@ -63,6 +63,31 @@ def test_a_row_is_a_blob_of_little_endian_float32(store):
         query = "SELECT features FROM image_features WHERE image_name = '33.jpg'"
         blob = connection.execute(query).fetchone()[0]
     assert blob == bytes.fromhex("000080bf 00000040 000040c0")  # -1, 2, -3
+
+
+def test_float16_takes_half_the_space_and_is_given_out_as_float32(tmp_path):
+    store = FeatureStore.create(tmp_path / "half.sqlite", METADATA | {"number_format": "float16"})
+    store.append(NAMES, np.array([[0.1, 2, 3], [1 / 3, 0, 7], [-1, 2, -3]], dtype=np.float32))
+    with closing(sqlite3.connect(store.path)) as connection:
+        query = "SELECT features FROM image_features WHERE image_name = '33.jpg'"
+        blob = connection.execute(query).fetchone()[0]
+    assert blob == bytes.fromhex("00bc 0040 00c2")  # -1, 2, -3
+    found = FeatureStore.open(store.path).load()[1]
+    assert found.dtype == np.float32
+    assert found[0].tolist() == [np.float16(0.1), 2, 3]
+
+
+def test_a_number_too_large_for_float16_is_refused(tmp_path):
+    store = FeatureStore.create(tmp_path / "half.sqlite", METADATA | {"number_format": "float16"})
+    with pytest.raises(StoreError, match="embedding of a.jpg is not finite in float16"):
+        store.append(["a.jpg"], np.array([[70000, 0, 0]], dtype=np.float32))
+
+
+def test_the_number_formats_are_not_mixed(store):
+    with pytest.raises(StoreError, match="holds float32, so no float16 can be added"):
+        FeatureStore.create(store.path, METADATA | {"number_format": "float16"})
+    with pytest.raises(ParameterError, match="number format 'float8'"):
+        FeatureStore.create(store.path, METADATA | {"number_format": "float8"})
 
 
 def test_the_metadata_say_what_made_the_embeddings(store):
