@@ -13,7 +13,7 @@ import pandas as pd
 
 from fashion_rir import experiments, floors, full_ranking, intervals, results, separation
 from fashion_rir.catalog import Catalog
-from fashion_rir.errors import CatalogError, RecordError, StoreError
+from fashion_rir.errors import CatalogError, ParameterError, RecordError, StoreError
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.full_ranking import RANKED_LABELS, Ranked
 from fashion_rir.workspace import Workspace
@@ -42,11 +42,26 @@ THESIS_TABLES = pd.DataFrame(
 )
 
 
-def thesis_models(resnet50_image_size: int, *, seed: int) -> dict[str, str]:
-    """Our models that stand for those of the thesis' tables, by the rows of `THESIS_TABLES`."""
-    names = (f"contrastive-i-seed{seed}", f"contrastive-h-32-seed{seed}", f"label-g-seed{seed}")
+def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[str, str]:
+    """Our models that stand for those of the thesis' tables, by the rows of `THESIS_TABLES`.
+
+    Args:
+        resnet50_image_size: side of the padded pretrained network's input in pixels.
+        trained: the names of models i, h and g, as notebooks 04 and 05 store them.
+
+    Raises:
+        ParameterError: not three names.
+
+    Example:
+        >>> thesis_models(224, trained=["model-i", "model-h", "model-g"])["label-tuned"]
+        'model-g'
+    """
+    if len(trained) != len(THESIS_TABLES) - 1:
+        raise ParameterError(
+            f"The thesis trained three models (i, h, g); name ours in this order, not {trained}."
+        )
     return dict(
-        zip(THESIS_TABLES.index, (*names, f"resnet50-{resnet50_image_size}-pad"), strict=True)
+        zip(THESIS_TABLES.index, (*trained, f"resnet50-{resnet50_image_size}-pad"), strict=True)
     )
 
 

@@ -6,12 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir import catalog, evaluation_study, experiments, floors, results, separation
+from fashion_rir import (
+    catalog,
+    contrastive_study,
+    evaluation_study,
+    experiments,
+    floors,
+    results,
+    separation,
+)
 from fashion_rir.catalog import Catalog
 from fashion_rir.errors import CatalogError, ParameterError, RecordError, StoreError
 from fashion_rir.evaluation_study import Model
 from fashion_rir.feature_store import FeatureStore
-from fashion_rir.workspace import Workspace
+from fashion_rir.workspace import Workspace, open_workspace, profile_parameters
 
 LABELS = ("articleType", "masterCategory")
 
@@ -210,7 +218,8 @@ def test_a_matrix_of_other_queries_is_refused(workspace: Workspace, products: Ca
 def test_what_is_missing_is_named_and_not_fatal(
     workspace: Workspace, products: Catalog, model: Model
 ) -> None:
-    models = evaluation_study.thesis_models(8, seed=20)
+    models = evaluation_study.thesis_models(8, trained=["model-i", "model-h", "model-g"])
+    assert models["pretrained, padded"] == "resnet50-8-pad"
     models["pretrained, padded"] = "drawn-8-pad"
     is_test = np.arange(len(products)) % 2 == 0
     evaluation_study.audit(workspace, products, model, is_test, seed=0, labels=LABELS)
@@ -225,6 +234,23 @@ def test_what_is_missing_is_named_and_not_fatal(
     table, missing = evaluation_study.thesis_table(workspace.results, models)
     assert "separation-drawn-8-pad" not in missing
     assert table["separation_ratio"].notna().tolist() == [False, False, False, True]
+
+
+def test_the_profiles_name_the_models_that_the_trainings_store() -> None:
+    """Notebook 06 looks for what 04 and 05 write, on every profile."""
+    for name in ("demo", "sample", "full"):
+        workspace = open_workspace(name, Path(__file__).parents[1])
+        tuned = profile_parameters(workspace, "05-contrastive-training")
+        about = (tuned["tuned_backbone"], tuned["tuned_image_size"], tuned["seed"])
+        names = [contrastive_study.training_name(run, *about) for run in ("i", "h-32")]
+        asked = profile_parameters(workspace, "06-evaluation")
+        assert asked["trained_models"] == [*names, f"label-g-seed{tuned['seed']}"]
+        assert set(asked["trained_models"]) == set(
+            profile_parameters(workspace, "07-t-sne")["stored"].values()
+        )
+        assert evaluation_study.thesis_models(224, trained=asked["trained_models"])
+    with pytest.raises(ParameterError, match="three models"):
+        evaluation_study.thesis_models(224, trained=["label-g-seed20"])
 
 
 def test_neighbours_of_another_profile_or_schema_are_refused(workspace: Workspace) -> None:
