@@ -1,9 +1,8 @@
 """Every claim of the thesis, what was measured, and the verdict, which is computed.
 
-The claims stand in `thesis_claims.yaml`. Each has either a `contradiction` (places of the thesis
-that disagree), or a `reason` why nothing can be measured, or a `test`: where our number stands,
-and the rule by which the two are compared. A number may have a 95 % interval; a count has none,
-its interval is the number itself. A verdict is `not reproduced` unless the rule says more:
+The claims are those of `claims`. A tested one says where our number stands, and the rule by which
+the two are compared. A number may have a 95 % interval; a count has none, its interval is the
+number itself. A verdict is `not reproduced` unless the rule says more:
 
 number: reproduced if the thesis' number is in our interval, or within the relative tolerance;
     same direction if the records of `ranking` descend as they do in the thesis.
@@ -22,7 +21,13 @@ The last three compare parts of one record (the names are the thesis' value), or
 (given in the claimed order; for `largest` and `smallest` the first is the claimed one). Records
 are compared as if they had nothing in common, which is stricter than a paired difference.
 
+All records of a claim must be about the same products (one data hash): a smaller gallery changes
+every score. Where a claim compares models that saw different ones, `less` takes off what another
+model reaches on the same products, and `across` says why the rest may be compared.
+
 A claim whose record is not there, or holds nothing at the path, is `not yet measured`.
+
+    python -m fashion_rir.ledger      writes the committed ledger of the full run anew
 """
 
 import functools
@@ -30,90 +35,27 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from fashion_rir import results
-from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.claims import Claim, Test, listed, load, needed_records
+from fashion_rir.errors import RecordError
 from fashion_rir.intervals import Estimate
 from fashion_rir.whole_files import write_text
+from fashion_rir.workspace import Workspace, open_workspace
 
-CLAIMS = Path(__file__).with_name("thesis_claims.yaml")
-KINDS = ("table", "figure", "sentence")
 REPRODUCED, SAME_DIRECTION, NOT_REPRODUCED = "reproduced", "same direction", "not reproduced"
 CONTRADICTS, NOT_TESTABLE, NOT_MEASURED = "contradicts itself", "not testable", "not yet measured"
 VERDICTS = (REPRODUCED, SAME_DIRECTION, NOT_REPRODUCED, CONTRADICTS, NOT_TESTABLE, NOT_MEASURED)
-TAKES = ("number", "count", "first", "last", "least")
-RANKED_RULES = ("order", "largest", "smallest")
-# What the thesis numbers in chapters 4 to 6: each needs an entry.
-NUMBERED = (
-    *(f"Table {number}" for number in ("4.2.1", "5.2.1", "5.2.2", "6.1.1")),
-    *(f"Figure 4.2.{number}" for number in range(1, 11)),
-    *(f"Figure 4.3.{number}" for number in range(1, 10)),
-    *(f"Figure 5.2.{number}" for number in range(1, 19)),
-    *(f"Figure 6.{number}" for number in range(1, 5)),
+FILES = ("ledger.md", "ledger.json")
+DEMO = (
+    "**This is the demo profile: drawn products and random weights. Its verdicts mean nothing; "
+    "they show how a ledger is made.**"
 )
-_WHERE = re.compile(r"Abstract|Section [3-6]\.\d+( [a-i])?|(Table|Figure) [3-6](\.\d+){1,2}")
-
-
-@dataclass(frozen=True)
-class Test:
-    """How a claim is tested.
-
-    Attributes:
-        record: a record's name; for a rule in `RANKED_RULES` also a list of names.
-        path: steps into the record: a key, a mapping (the one row of a list that holds it), or
-            `*` (each row of a list).
-        rule: one of `RULES`.
-        take: what is taken there, one of `TAKES`: the number, how many names there are, the first
-            or the last name as a number, or the least of the numbers.
-        of: path to the whole that the number is taken as a share of.
-        than: what it is compared with: a number, or a mapping of `record` and `path`.
-        tolerance: for `number` a share of the thesis' number (0 for counts); else absolute.
-        ranking: for `number`, records in the thesis' order, the largest first.
-    """
-
-    record: str | list[str]
-    path: list
-    rule: str
-    take: str = "number"
-    of: list | None = None
-    than: float | dict = 0
-    tolerance: float | None = None
-    ranking: list[str] | None = None
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One entry of the ledger.
-
-    Attributes:
-        id: short and unique.
-        where: `Abstract`, or a section, table or figure with its number.
-        kind: one of `KINDS`.
-        claim: what the thesis says there, in our own words.
-        thesis_value: its number, numbers or names; None if it gives none.
-        unit: of the number.
-        test: how it is tested; or else
-        contradiction: what the thesis says, by place; or else
-        reason: why it cannot be tested.
-        note: what else a reader should know.
-    """
-
-    id: str
-    where: str
-    kind: str
-    claim: str
-    thesis_value: float | str | list | None = None
-    unit: str = ""
-    test: Test | None = None
-    contradiction: dict | None = None
-    reason: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,43 +73,18 @@ class Finding:
     missing: tuple[str, ...] = ()
 
 
-def load(path: Path = CLAIMS) -> list[Claim]:
-    """The claims, checked.
-
-    Args:
-        path: a YAML file, a list of entries with the fields of `Claim`.
-
-    Returns:
-        One claim an entry, in the file's order.
-
-    Raises:
-        ParameterError: the file cannot be read, or an entry is at fault; names its id.
-    """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ParameterError(
-            f"{path} cannot be read as YAML ({type(error).__name__}); mend it."
-        ) from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise ParameterError(f"{path} must hold a list of entries, each with named fields.")
-    claims = [_claim(entry) for entry in entries]
-    by_id = {claim.id: claim for claim in claims}
-    for claim in claims:
-        if by_id[claim.id] is not claim:
-            raise ParameterError(f"The ledger's entry {claim.id!r} stands there twice; rename one.")
-    return claims
-
-
 def verdict(claim: Claim, records: Mapping[str, Mapping]) -> Finding:
     """Judge one claim by the rules above.
 
     Args:
-        claim: from `load`.
+        claim: from `claims.load`.
         records: result records by name.
 
     Returns:
         The verdict, and what it rests on.
+
+    Raises:
+        RecordError: its records are of different products, and it does not say why they may be.
     """
     if claim.contradiction:
         said = "; ".join(f"{place}: {words}" for place, words in claim.contradiction.items())
@@ -177,8 +94,9 @@ def verdict(claim: Claim, records: Mapping[str, Mapping]) -> Finding:
     absent = tuple(name for name in needed_records(claim) if name not in records)
     if absent:
         return Finding(NOT_MEASURED, missing=absent)
+    _require_same_products(claim, records)
     try:
-        return RULES[claim.test.rule](claim, records)
+        return JUDGES[claim.test.rule](claim, records)
     except _NothingThereError as error:
         return Finding(NOT_MEASURED, missing=(str(error),))
 
@@ -187,7 +105,7 @@ def verdicts(claims: Iterable[Claim], folder: Path) -> pd.DataFrame:
     """All claims with their verdicts.
 
     Args:
-        claims: from `load`.
+        claims: from `claims.load`.
         folder: a profile's results; a record that is not there is named, not asked for.
 
     Returns:
@@ -195,18 +113,23 @@ def verdicts(claims: Iterable[Claim], folder: Path) -> pd.DataFrame:
         `ours`, `verdict`, `note`.
 
     Raises:
-        RecordError: a record is damaged, or two are of different profiles or catalogues.
+        RecordError: a record is damaged or of another schema version, two are of different
+            profiles, or see `verdict`.
     """
     claims = list(claims)
     records = _read(claims, folder)
-    return pd.DataFrame([_row(claim, verdict(claim, records)) for claim in claims])
+    rows = []
+    for claim in claims:
+        row = _row(claim, verdict(claim, records))
+        rows.append(row | {"note": f"{row['note']} {_sample(claim, records)}".strip()})
+    return pd.DataFrame(rows)
 
 
 def coverage(claims: Iterable[Claim], folder: Path) -> dict[str, list[str]]:
     """What is still to be measured.
 
     Args:
-        claims: from `load`.
+        claims: from `claims.load`.
         folder: a profile's results.
 
     Returns:
@@ -225,60 +148,91 @@ def coverage(claims: Iterable[Claim], folder: Path) -> dict[str, list[str]]:
     return dict(sorted(waiting.items()))
 
 
-def uncovered(claims: Iterable[Claim]) -> list[str]:
-    """The tables and figures of `NUMBERED` that no claim is about."""
-    covered = {claim.where for claim in claims}
-    return [name for name in NUMBERED if name not in covered]
-
-
-def needed_records(claim: Claim) -> list[str]:
-    """The records that a claim is tested with, each once."""
-    if claim.test is None:
-        return []
-    names = [*_listed(claim.test.record), *(claim.test.ranking or [])]
-    if isinstance(claim.test.than, Mapping):
-        names.append(claim.test.than["record"])
-    return list(dict.fromkeys(names))
-
-
 def summary(table: pd.DataFrame) -> pd.Series:
     """How many claims of a table from `verdicts` got each verdict, in the order of `VERDICTS`."""
     counts = table["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     return counts.astype("int64").rename("claims")
 
 
-def write(table: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the ledger for readers (`ledger.md`) and for programs (`ledger.json`).
+def texts(table: pd.DataFrame, profile: str) -> dict[str, str]:
+    """The ledger for readers (Markdown) and for programs (JSON).
 
     Args:
         table: from `verdicts`.
-        folder: of a profile's report.
+        profile: whose records were asked; the demo's ledger says that it means nothing.
 
     Returns:
-        The two files; the same table gives the same bytes.
-
-    Raises:
-        RecordError: the folder cannot be written.
+        What each of `FILES` holds; the same table gives the same text.
     """
-    content = {"summary": summary(table).to_dict(), "claims": table.to_dict("records")}
-    texts = {
-        "ledger.md": _markdown(table),
+    content = {
+        "profile": profile,
+        **({"note": DEMO.strip("*")} if profile == "demo" else {}),
+        "summary": summary(table).to_dict(),
+        "claims": table.to_dict("records"),
+    }
+    return {
+        "ledger.md": _markdown(table, profile),
         "ledger.json": json.dumps(content, indent=1, ensure_ascii=False) + "\n",
     }
-    for name, text in texts.items():
+
+
+def write(workspace: Workspace, table: pd.DataFrame | None = None) -> list[Path]:
+    """Write the ledger of a profile to `reports/<profile>/`.
+
+    Args:
+        workspace: of the profile.
+        table: from `verdicts`; made from the profile's records if None.
+
+    Returns:
+        The two files; nothing of an earlier ledger stays.
+
+    Raises:
+        RecordError: the folder cannot be written, or see `verdicts`.
+    """
+    if table is None:
+        table = verdicts(load(), workspace.results)
+    folder = workspace.results.parent
+    for name, text in texts(table, workspace.profile).items():
         write_text(folder / name, text, RecordError)
-    return [folder / name for name in texts]
+    return [folder / name for name in FILES]
+
+
+def chapter(where: str) -> str:
+    """The chapter that a claim stands in, by where it stands.
+
+    Example:
+        >>> chapter("Table 5.2.1"), chapter("Abstract")
+        ('Chapter 5', 'Abstract')
+    """
+    number = re.search(r"\d", where)
+    return f"Chapter {number.group()}" if number else where
+
+
+def main(root: Path | None = None) -> None:
+    """Write the committed ledger anew."""
+    print(*(path.name for path in write(open_workspace("full", root))), sep="\n")
 
 
 class _NothingThereError(Exception):
     """A record holds nothing at a path."""
 
 
+def _require_same_products(claim: Claim, records: Mapping) -> None:
+    """All records of a claim are of one catalogue, or those that `less` pairs are."""
+    test, names = claim.test, needed_records(claim)
+    pairs = [(name, test.less[name]) for name in names if name in (test.less or {})]
+    try:
+        for group in pairs if test.across else [*pairs, names]:
+            results.require_same([records[name] for name in group], ["data_hash"])
+    except RecordError as error:
+        raise RecordError(f"The ledger's entry {claim.id!r} cannot be judged. {error}") from error
+
+
 def _number(claim: Claim, records: Mapping) -> Finding:
     test, thesis = claim.test, claim.thesis_value
     ours = _measured(test, records)
     is_near = abs(ours.value - thesis) <= test.tolerance * abs(thesis)
-    ranked = [_at(records, name, test.path, _estimate).value for name in test.ranking or []]
+    ranked = [_of_record(test, records, name).value for name in test.ranking or []]
     descends = len(ranked) > 1 and all(a > b for a, b in itertools.pairwise(ranked))
     return Finding(_graded(is_near or ours.low <= thesis <= ours.high, descends), _text(ours))
 
@@ -332,8 +286,8 @@ def _smallest(claim: Claim, records: Mapping) -> Finding:
 
 
 # fmt: off
-RULES = {"number": _number, "same": _same, "above": _above, "below": _below, "near": _near,
-         "order": _order, "largest": _largest, "smallest": _smallest}
+JUDGES = {"number": _number, "same": _same, "above": _above, "below": _below, "near": _near,
+          "order": _order, "largest": _largest, "smallest": _smallest}
 # fmt: on
 
 
@@ -382,8 +336,20 @@ def _compared(claim: Claim, records: Mapping) -> tuple[list[str], dict[str, Esti
     test = claim.test
     if isinstance(test.record, str):
         return _texts(claim.thesis_value), _at(records, test.record, test.path, _by_name)
-    ours = {name: _at(records, name, test.path, _estimate) for name in test.record}
+    ours = {name: _of_record(test, records, name) for name in test.record}
     return test.record if test.rule == "order" else test.record[:1], ours
+
+
+def _of_record(test: Test, records: Mapping, name: str) -> Estimate:
+    """One record's number, less that of the model beside it."""
+    ours = _at(records, name, test.path, _estimate)
+    beside = (test.less or {}).get(name)
+    if beside is None:
+        return ours
+    if beside == name:  # the model that the others are held against
+        return _exact(0)
+    other = _at(records, beside, test.path, _estimate)
+    return Estimate(ours.value - other.value, ours.low - other.high, ours.high - other.low)
 
 
 def _at(records: Mapping, name: str, path: list, read: Callable[[object], Any]) -> Any:
@@ -441,42 +407,53 @@ def _read(claims: list[Claim], folder: Path) -> dict[str, dict]:
     """The records that are there, by name."""
     names = dict.fromkeys(name for claim in claims for name in needed_records(claim))
     there = [name for name in names if (folder / f"{name}.json").exists()]
-    return dict(zip(there, results.read_named(folder, there), strict=True))
+    records = {name: results.read(folder, name) for name in there}
+    results.require_same(records.values(), ["profile"])
+    return records
+
+
+def _sample(claim: Claim, records: Mapping) -> str:
+    """On how many products a claim was measured, where these are not all."""
+    sizes = {name: record["inputs"].get("n_products") for name, record in records.items()}
+    known = {sizes.get(name) for name in needed_records(claim)} - {None}
+    if not known or known == {max(size for size in sizes.values() if size)}:
+        return ""
+    return f"Measured on {' and '.join(f'{size:,}' for size in sorted(known))} products."
 
 
 def _row(claim: Claim, finding: Finding) -> dict[str, str]:
     missing = f"Still missing: {', '.join(finding.missing)}." if finding.missing else ""
-    thesis = [] if claim.thesis_value is None else _listed(claim.thesis_value)
+    thesis = [] if claim.thesis_value is None else listed(claim.thesis_value)
+    across = claim.test.across if claim.test else ""
     return {
         "id": claim.id,
         "where": claim.where,
         "kind": claim.kind,
         "claim": claim.claim,
         "thesis": f"{', '.join(str(value) for value in thesis)} {claim.unit}".strip(),
-        "record": ", ".join(_listed(claim.test.record)) if claim.test else "",
+        "record": ", ".join(listed(claim.test.record)) if claim.test else "",
         "metric": _path_text(claim.test.path) if claim.test else "",
         "ours": finding.ours,
         "verdict": finding.verdict,
-        "note": " ".join(text for text in (missing, claim.reason, claim.note) if text),
+        "note": " ".join(text for text in (missing, claim.reason, claim.note, across) if text),
     }
 
 
-def _markdown(table: pd.DataFrame) -> str:
-    lines = ["# The thesis, claim by claim", "", "| verdict | claims |", "|---|---|"]
+def _markdown(table: pd.DataFrame, profile: str) -> str:
+    lines = [f"# The thesis, claim by claim: profile {profile}", ""]
+    lines += [DEMO, ""] if profile == "demo" else []
+    lines += ["Written by `fashion_rir.ledger` from the profile's records; how a verdict is found "
+              "stands there.", "", "| verdict | claims |", "|---|---|"]  # fmt: skip
     lines += [f"| {name} | {count} |" for name, count in summary(table).items()]
     lines.append(f"| all | {len(table)} |")
     shown = ["where", "claim", "thesis", "ours", "verdict", "record", "metric", "note"]
-    for chapter, rows in itertools.groupby(table.to_dict("records"), _chapter):
-        lines += ["", f"## {chapter}", "", f"| {' | '.join(shown)} |", "|---" * len(shown) + "|"]
+    by_chapter = itertools.groupby(table.to_dict("records"), lambda row: chapter(row["where"]))
+    for heading, rows in by_chapter:
+        lines += ["", f"## {heading}", "", f"| {' | '.join(shown)} |", "|---" * len(shown) + "|"]
         for row in rows:
             cells = [row[column].replace("|", r"\|") for column in shown]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _chapter(row: Mapping[str, str]) -> str:
-    number = re.search(r"\d", row["where"])
-    return f"Chapter {number.group()}" if number else row["where"]
 
 
 def _text(estimate: Estimate) -> str:
@@ -493,78 +470,9 @@ def _path_text(path: list) -> str:
     return " / ".join(steps)
 
 
-def _listed(one_or_more: object) -> list:
-    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
-
-
 def _texts(items: Iterable) -> list[str]:
     return [str(item) for item in items]
 
 
-def _claim(entry: Mapping) -> Claim:
-    try:
-        return _checked(entry)
-    except ParameterError as error:
-        name = entry.get("id", "without an id")
-        raise ParameterError(f"The ledger's entry {name!r} is at fault. {error}") from error
-
-
-def _checked(entry: Mapping) -> Claim:
-    _check_fields(entry, Claim, needed=("id", "where", "kind", "claim"))
-    if entry["kind"] not in KINDS:
-        raise unknown_name("kind", entry["kind"], KINDS)
-    if not _WHERE.fullmatch(str(entry["where"])):
-        raise ParameterError(f"It stands at {entry['where']!r}, no place such as 'Table 5.2.1'.")
-    given = [key for key in ("test", "contradiction", "reason") if entry.get(key)]
-    if len(given) != 1:
-        found = " and ".join(given) or "none of them"
-        raise ParameterError(f"It needs a test, a contradiction or a reason, and has {found}.")
-    content = entry[given[0]]
-    if given == ["reason"]:
-        return Claim(**entry)
-    if not isinstance(content, Mapping):
-        raise ParameterError(f"Its {given[0]} must have named fields, not {content!r}.")
-    if given == ["contradiction"]:
-        if len({str(words) for words in content.values()}) < 2:
-            raise ParameterError("Its contradiction needs two places that say different things.")
-        return Claim(**entry)
-    _check_fields(content, Test, needed=("record", "path", "rule"))
-    claim = Claim(**{**entry, "test": Test(**content)})
-    _check_test(claim.test, claim.thesis_value)
-    return claim
-
-
-def _check_fields(found: Mapping, kind: type, *, needed: Iterable[str]) -> None:
-    known = [field.name for field in fields(kind)]
-    for key in found:
-        if key not in known:
-            raise unknown_name("field", key, known)
-    for key in needed:
-        if not found.get(key):
-            raise ParameterError(f"It lacks the field {key!r}.")
-
-
-def _check_test(test: Test, thesis_value: object) -> None:
-    if test.rule not in RULES:
-        raise unknown_name("rule", test.rule, RULES)
-    if test.take not in TAKES:
-        raise unknown_name("take", test.take, TAKES)
-    if not isinstance(test.path, list):
-        raise ParameterError(f"Its path must be a list of steps, not {test.path!r}.")
-    several = isinstance(test.record, list)
-    if several and test.rule not in RANKED_RULES:
-        raise ParameterError(f"Its rule {test.rule!r} cannot compare several records.")
-    if test.rule == "number" and not _is_number(thesis_value):
-        raise ParameterError(f"Its rule needs a number as thesis_value, not {thesis_value!r}.")
-    needs_names = test.rule == "same" or (test.rule in RANKED_RULES and not several)
-    if needs_names and not isinstance(thesis_value, list):
-        raise ParameterError(f"Its rule needs a list as thesis_value, not {thesis_value!r}.")
-    if test.rule in ("number", "near") and not (_is_number(test.tolerance) and test.tolerance >= 0):
-        raise ParameterError(f"Its rule needs a tolerance of at least 0, not {test.tolerance!r}.")
-    is_place = isinstance(test.than, Mapping) and set(test.than) == {"record", "path"}
-    if not is_place and not _is_number(test.than):
-        raise ParameterError(f"Its 'than' must be a number, or record and path, not {test.than!r}.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
-from fashion_rir import cards, committed_notebooks, ledger, report_style, results
+from fashion_rir import cards, claims, committed_notebooks, ledger, report_style, results
 from fashion_rir.errors import RecordError
 from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
@@ -139,7 +139,9 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
         f'<section class="chapter"><h2>{html.escape(chapter)}</h2>\n'
         + "\n".join(_claim(row) for row in rows)
         + "</section>"
-        for chapter, rows in itertools.groupby(table.to_dict("records"), _chapter)
+        for chapter, rows in itertools.groupby(
+            table.to_dict("records"), lambda row: ledger.chapter(row["where"])
+        )
     ]
     title = f"The thesis, claim by claim: profile {profile}"
     body = (
@@ -209,7 +211,8 @@ def _write_cards(workspace: Workspace) -> tuple[list[str], list[str]]:
 def _write_ledger(workspace: Workspace) -> tuple[str, list[str]]:
     """What the index says of the ledger, and what is missing."""
     try:
-        table = ledger.verdicts(ledger.load(), workspace.results)
+        table = ledger.verdicts(claims.load(), workspace.results)
+        ledger.write(workspace, table)
     except RecordError as error:
         return f"<p>Not there yet: {html.escape(str(error))}</p>", []
     write_text(folder(workspace) / "ledger.html", ledger_page(table, workspace.profile))
@@ -305,11 +308,6 @@ def _claim(row: Mapping[str, str]) -> str:
             f"<p><code>{text['record']}</code>: {text['metric']}</p></details>"
         )
     return "\n".join([*lines, "</article>"])
-
-
-def _chapter(row: Mapping[str, str]) -> str:
-    number = re.search(r"\d", row["where"])
-    return f"Chapter {number.group()}" if number else row["where"]
 
 
 def _note(workspace: Workspace) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -147,7 +147,7 @@ def read_named(folder: Path, names: Iterable[str]) -> list[dict]:
         RecordError: one is missing, or two are of different profiles or catalogues.
     """
     records = [read(folder, name) for name in names]
-    _require_same_data(records)
+    require_same(records)
     return records
 
 
@@ -161,8 +161,30 @@ def read_all(folder: Path, kind: str) -> list[dict]:
     records = [record for record in (read(folder, n) for n in names) if record["kind"] == kind]
     if not records:
         raise RecordError(f"There is no {kind} record in {folder}; run the notebooks first.")
-    _require_same_data(records)
+    require_same(records)
     return records
+
+
+def require_same(
+    records: Iterable[Mapping], keys: Sequence[str] = ("profile", "data_hash")
+) -> None:
+    """Refuse records that cannot stand in one table.
+
+    Args:
+        records: any.
+        keys: of their inputs, which must be the same in all.
+
+    Raises:
+        RecordError: two differ; names them, and in what.
+    """
+    for key in keys:
+        values = {record["inputs"][key]: record["name"] for record in records}
+        if len(values) > 1:
+            (one, first), (other, second) = list(values.items())[:2]
+            raise RecordError(
+                f"The records {first} and {second} differ in {key} ({str(one)[:12]}, "
+                f"{str(other)[:12]}) and cannot stand in one table; run the older one again."
+            )
 
 
 def summarise(result: evaluation.Evaluation, *, seed: int) -> dict:
@@ -280,7 +302,7 @@ def seed_table(
     """
     metrics = list(metrics)
     groups = {name: list(records) for name, records in groups.items()}
-    _require_same_data([record for records in groups.values() for record in records])
+    require_same([record for records in groups.values() for record in records])
     rows = []
     for name, records in groups.items():
         _require_seeds(name, records)
@@ -345,15 +367,27 @@ def _estimate(
     record: Mapping, protocol: str, label: str, average: str, metric: str
 ) -> dict[str, float]:
     """A stored metric: `value`, `low`, `high`."""
+    about = f"(protocol {protocol}, label {label})"
     try:
         found = record["protocols"][protocol]
-        found = found["graded"] if label == evaluation.GRADED else found["labels"][label]
-        return found[average][metric]
+        scores = found["graded"] if label == evaluation.GRADED else found["labels"][label]
+        estimate = scores[average][metric]
     except KeyError as error:
         raise RecordError(
-            f"The record {record['name']} has nothing on {error} (protocol {protocol}, label "
-            f"{label}); run its notebook again."
+            f"The record {record['name']} has nothing on {error} {about}; run its notebook again."
         ) from error
+    if label != evaluation.GRADED and scores.get("n_classes") == 1:
+        raise RecordError(
+            f"The record {record['name']} knows one class only {about}, so every ranking is as "
+            "good as any other; ask by another label."
+        )
+    cutoff, n_gallery = int(metric.partition("@")[2].removeprefix("R") or 0), found.get("n_gallery")
+    if n_gallery is not None and cutoff > n_gallery:
+        raise RecordError(
+            f"The record {record['name']} searched {n_gallery} products {about}, so {metric} "
+            "reads beyond its gallery; take a smaller cut-off or more products."
+        )
+    return estimate
 
 
 def _require_seeds(name: str, records: list[Mapping]) -> None:
@@ -364,17 +398,6 @@ def _require_seeds(name: str, records: list[Mapping]) -> None:
         raise RecordError(
             f"{name!r} holds the same record twice ({', '.join(names)}); give one for each seed."
         )
-
-
-def _require_same_data(records: list[dict]) -> None:
-    for key in ("profile", "data_hash"):
-        values = {record["inputs"][key]: record["name"] for record in records}
-        if len(values) > 1:
-            (one, first), (other, second) = list(values.items())[:2]
-            raise RecordError(
-                f"The records {first} and {second} differ in {key} ({str(one)[:12]}, "
-                f"{str(other)[:12]}) and cannot stand in one table; run the older one again."
-            )
 
 
 def _versions() -> dict[str, str]:

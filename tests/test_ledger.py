@@ -1,14 +1,18 @@
 """ledger: each rule by hand-made records, faults in the claims are named, and all is covered."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from fashion_rir import ledger, results
+from fashion_rir import claims as claims_module
+from fashion_rir import contrastive_study, ledger, results
+from fashion_rir.claims import Claim
 from fashion_rir.errors import ParameterError, RecordError
+from fashion_rir.workspace import Workspace
 
 FULL = Path(__file__).parents[1] / "reports" / "full" / "results"
 INPUTS = {"profile": "demo", "data_hash": "abc"}
@@ -25,17 +29,26 @@ RECORDS = {
         "years": {"2007": 2, "2019": 1},
         "rows": [{"threshold": 18, "matches": 3}, {"threshold": 22, "matches": 9}],
     },
+    "elsewhere": {
+        "inputs": {"profile": "demo", "data_hash": "of a sample"},
+        "mAP": {"value": 0.7, "low": 0.6, "high": 0.8},
+    },
+    "good-there": {
+        "inputs": {"profile": "demo", "data_hash": "of a sample"},
+        "mAP": {"value": 0.95, "low": 0.9, "high": 1.0},
+    },
 }
+RECORDS = {name: {"name": name, "inputs": INPUTS} | content for name, content in RECORDS.items()}
 
 
 @pytest.fixture(scope="module")
-def claims() -> list[ledger.Claim]:
+def claims() -> list[Claim]:
     """The real ones."""
-    return ledger.load()
+    return claims_module.load()
 
 
 @pytest.fixture(scope="module")
-def table(claims: list[ledger.Claim]) -> pd.DataFrame:
+def table(claims: list[Claim]) -> pd.DataFrame:
     """Their verdicts on the real catalogue."""
     return ledger.verdicts(claims, FULL).set_index("id")
 
@@ -57,10 +70,10 @@ def judged(tmp_path: Path, *, thesis_value: object = None, **test: object) -> tu
     return found.verdict, found.ours
 
 
-def loaded(tmp_path: Path, *entries: dict) -> list[ledger.Claim]:
+def loaded(tmp_path: Path, *entries: dict) -> list[Claim]:
     path = tmp_path / "claims.yaml"
     path.write_text(yaml.safe_dump(list(entries)), encoding="utf-8")
-    return ledger.load(path)
+    return claims_module.load(path)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +236,47 @@ def test_the_first_record_is_the_largest(
     assert judged(tmp_path, record=names, path=["mAP"], rule=rule)[0] == expected
 
 
+LESS = {"good": "good", "fair": "good", "bad": "good", "elsewhere": "good-there"}
+
+
+def test_models_of_different_products_are_ranked_by_what_they_lose(tmp_path: Path) -> None:
+    """By hand: fair less good is 0.6 - 0.8, elsewhere less good-there 0.7 - 0.95."""
+    across = "Samples differ in size."
+    found = judged(
+        tmp_path, record=["good", "fair", "elsewhere"], path=["mAP"], rule="order", less=LESS,
+        across=across,
+    )  # fmt: skip
+    ours = "good 0 > fair -0.200 [-0.400, -0.010] > elsewhere -0.250 [-0.400, -0.100]"
+    assert found == ("same direction", ours)  # 'elsewhere' alone would stand before 'fair'
+    clear = judged(
+        tmp_path, record=["good", "elsewhere"], path=["mAP"], rule="order", less=LESS, across=across
+    )
+    assert clear[0] == "reproduced"  # 0 is above -0.1
+
+
+def test_a_ranking_of_numbers_takes_the_same_off(tmp_path: Path) -> None:
+    options = {"thesis_value": 0.1, "record": "good", "path": ["mAP"], "rule": "number",
+               "tolerance": 0, "across": "Samples."}  # fmt: skip
+    ranking = ["good", "fair", "elsewhere"]
+    assert judged(tmp_path, ranking=ranking, less=LESS, **options)[0] == "same direction"
+    assert judged(tmp_path, ranking=ranking, **options)[0] == "not reproduced"
+
+
+def test_records_of_different_products_are_refused(tmp_path: Path) -> None:
+    test = {"record": ["good", "elsewhere"], "path": ["mAP"], "rule": "order"}
+    fault = "entry 'some-claim' cannot be judged. The records good and elsewhere differ in data_ha"
+    with pytest.raises(RecordError, match=fault):
+        judged(tmp_path, **test)
+    with pytest.raises(RecordError, match="good and good-there differ in data_hash"):
+        judged(tmp_path, **test, less=LESS)
+    wrong = LESS | {"elsewhere": "good"}
+    with pytest.raises(RecordError, match="elsewhere and good differ in data_hash"):
+        judged(tmp_path, **test, less=wrong, across="Even so, a pair is of one catalogue.")
+    than = {"record": "good", "path": ["mAP"]}
+    with pytest.raises(RecordError, match="differ in data_hash"):
+        judged(tmp_path, record="elsewhere", path=["mAP"], rule="above", than=than)
+
+
 def test_the_cells_of_a_table_are_compared(tmp_path: Path) -> None:
     found = judged(
         tmp_path, thesis_value=["Men / Shirts"], record="counts", path=["crossed"], rule="largest"
@@ -299,7 +353,7 @@ def test_a_record_without_the_number_is_not_yet_measured(tmp_path: Path, path: l
 
 
 def test_a_row_that_stands_there_twice_is_no_number(tmp_path: Path) -> None:
-    records = {"counts": {"rows": [{"threshold": 18, "matches": 3}] * 2}}
+    records = {"counts": RECORDS["counts"] | {"rows": [{"threshold": 18, "matches": 3}] * 2}}
     path = ["rows", {"threshold": 18}, "matches"]
     (claim,) = loaded(tmp_path, entry(test={"record": "counts", "path": path, "rule": "above"}))
     assert ledger.verdict(claim, records).missing == ("counts: rows / threshold 18 / matches",)
@@ -346,6 +400,11 @@ def test_a_contradiction_needs_two_values(tmp_path: Path, said: object, fault: s
         ({"tolerance": None}, "tolerance of at least 0, not None"),
         ({"tolerance": -0.1}, "tolerance of at least 0, not -0.1"),
         ({"rule": "order"}, "needs a list as thesis_value, not 0.8"),
+        ({"less": {"good": "good"}}, "'less' is for several records"),
+        (
+            {"rule": "order", "record": ["a", "b"], "less": {"a": "c"}},
+            "'less' must name .*'a', 'b'",
+        ),
         ({"than": "fair"}, "'than' must be a number, or record and path, not 'fair'"),
     ],
 )
@@ -373,7 +432,7 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, text: str, fault: s
     path = tmp_path / "claims.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ParameterError, match=fault):
-        ledger.load(path)
+        claims_module.load(path)
 
 
 def write_record(folder: Path, name: str, mean_ap: float, **inputs: object) -> None:
@@ -381,7 +440,7 @@ def write_record(folder: Path, name: str, mean_ap: float, **inputs: object) -> N
     results.write(results.make_record("retrieval", name, INPUTS | inputs, mAP=estimate), folder)
 
 
-def three_claims(tmp_path: Path) -> list[ledger.Claim]:
+def three_claims(tmp_path: Path) -> list[Claim]:
     """One that `good` settles, one that waits for `late`, and one without a test."""
     number = {"record": "good", "path": ["mAP"], "rule": "number", "tolerance": 0.02}
     order = {"record": ["good", "late"], "path": ["mAP"], "rule": "order"}
@@ -426,37 +485,101 @@ def test_records_of_two_catalogues_do_not_stand_in_one_ledger(tmp_path: Path) ->
         ledger.verdicts(three_claims(tmp_path), tmp_path)
 
 
-def test_the_ledger_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("profile", "warns"), [("demo", True), ("full", False)])
+def test_the_ledger_is_written(tmp_path: Path, profile: str, warns: bool) -> None:
+    workspaces = [Workspace(tmp_path / place, profile) for place in ("one", "two")]
     write_record(tmp_path, "good", 0.8)
     table = ledger.verdicts(three_claims(tmp_path), tmp_path)
-    first = [path.read_bytes() for path in ledger.write(table, tmp_path / "one")]
-    second = [path.read_bytes() for path in ledger.write(table, tmp_path / "two")]
+    first, second = (
+        [path.read_bytes() for path in ledger.write(workspace, table)] for workspace in workspaces
+    )
     assert first == second
+    assert sorted(path.name for path in (tmp_path / "one" / "reports" / profile).iterdir()) == [
+        "ledger.json", "ledger.md",
+    ]  # fmt: skip
     page, content = first[0].decode(), json.loads(first[1])
     assert "| reproduced | 1 |" in page
     assert "| all | 3 |" in page
     assert r"One \| photo." in page
     assert page.index("## Chapter 5") < page.index("## Abstract")  # as in the claims
+    assert f"profile {profile}" in page and content["profile"] == profile
+    assert ("mean nothing" in page) == ("mean nothing" in content.get("note", "")) == warns
     assert content["summary"]["not testable"] == 1
     assert content["claims"][0]["ours"] == "0.800 [0.790, 0.810]"
 
 
 def test_a_ledger_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+    (tmp_path / "reports").touch()
     table = ledger.verdicts(three_claims(tmp_path), tmp_path)
     with pytest.raises(RecordError, match=r"Cannot write .*ledger\.md"):
-        ledger.write(table, tmp_path / "file")
+        ledger.write(Workspace(tmp_path, "full"), table)
 
 
-def test_every_table_and_figure_of_the_thesis_is_there(claims: list[ledger.Claim]) -> None:
+def test_a_sample_is_named(tmp_path: Path) -> None:
+    write_record(tmp_path, "good", 0.8, n_products=1234, data_hash="of a sample")
+    claims = three_claims(tmp_path)[:1]
+    assert ledger.verdicts(claims, tmp_path).loc[0, "note"] == ""  # nothing larger is known
+    waits = entry(id="all", test={"record": "late", "path": ["mAP"], "rule": "below"})
+    claims += loaded(tmp_path, waits)
+    write_record(tmp_path, "late", 0.8, n_products=5678)
+    notes = ledger.verdicts(claims, tmp_path)["note"].tolist()
+    assert notes == ["Measured on 1,234 products.", ""]
+
+
+def test_a_record_of_another_profile_or_schema_is_refused(tmp_path: Path) -> None:
+    claims = three_claims(tmp_path)
+    write_record(tmp_path, "good", 0.8)
+    write_record(tmp_path, "late", 0.7, profile="full")
+    with pytest.raises(RecordError, match="good and late differ in profile"):
+        ledger.verdicts(claims, tmp_path)
+    path = tmp_path / "late.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'), encoding="utf-8")
+    with pytest.raises(RecordError, match=r"late\.json has schema version 99"):
+        ledger.verdicts(claims, tmp_path)
+
+
+@pytest.mark.parametrize("name", ledger.FILES)
+def test_the_committed_ledger_is_that_of_the_committed_records(
+    name: str, claims: list[Claim]
+) -> None:
+    texts = ledger.texts(ledger.verdicts(claims, FULL), "full")
+    committed = (FULL.parent / name).read_text(encoding="utf-8")
+    assert committed == texts[name], "stale; run: python -m fashion_rir.ledger"
+
+
+def test_claims_ask_for_records_under_the_names_that_runs_write(claims: list[Claim]) -> None:
+    """Of the full profile's trainings; what stands beside them is of the same products."""
+    seed = 20
+    h_16, h_32, i, untrained = (
+        contrastive_study.training_name(run, "resnet50", 64, seed)
+        for run in ("h-16", "h-32", "i", "untrained")
+    )
+    g = f"label-g-seed{seed}"
+    advised = [contrastive_study.training_name(run, "mobilenetv2", 64, seed)
+               for run in ("h-32", "a", "b", "c", "d", "hybrid")]  # fmt: skip
+    beside = [f"resnet50-224-pad-of-{n}" for n in (5015, 2037)]
+    audited = [f"{kind}-{name}" for kind in ("audit", "separation") for name in (g, h_32, i)]
+    expected = {f"{name}-cosine" for name in (h_16, h_32, i, untrained, g, *advised)}
+    expected |= {*audited, "separation-resnet50-224-pad"}
+    expected |= {f"{kind}-{name}" for kind in ("audit", "separation") for name in beside}
+    asked = {name for claim in claims for name in claims_module.needed_records(claim)}
+    trained = {name for name in asked if re.search("label-|contrastive-|audit-|separation-", name)}
+    assert trained == expected
+
+
+def test_every_rule_has_a_judge() -> None:
+    assert tuple(ledger.JUDGES) == claims_module.RULES
+
+
+def test_every_table_and_figure_of_the_thesis_is_there(claims: list[Claim]) -> None:
     assert len(claims) >= 90
-    assert len(ledger.NUMBERED) == 4 + 10 + 9 + 18 + 4
-    assert ledger.uncovered(claims) == []
+    assert len(claims_module.NUMBERED) == 4 + 10 + 9 + 18 + 4
+    assert claims_module.uncovered(claims) == []
     one_less = [claim for claim in claims if claim.where != "Figure 5.2.11"]
-    assert ledger.uncovered(one_less) == ["Figure 5.2.11"]
+    assert claims_module.uncovered(one_less) == ["Figure 5.2.11"]
 
 
-def test_every_claim_is_a_sentence_with_one_kind_of_evidence(claims: list[ledger.Claim]) -> None:
+def test_every_claim_is_a_sentence_with_one_kind_of_evidence(claims: list[Claim]) -> None:
     for claim in claims:
         assert bool(claim.test) + bool(claim.contradiction) + bool(claim.reason) == 1, claim.id
         assert claim.claim.endswith("."), claim.id
@@ -478,22 +601,20 @@ def test_every_claim_is_a_sentence_with_one_kind_of_evidence(claims: list[ledger
         ("Figure 4.3.6", {"4.4.6", "4.3.6"}),
     ],
 )
-def test_two_places_that_disagree_are_caught(
-    claims: list[ledger.Claim], where: str, values: set
-) -> None:
+def test_two_places_that_disagree_are_caught(claims: list[Claim], where: str, values: set) -> None:
     said = [set(c.contradiction.values()) for c in claims if c.where == where and c.contradiction]
     assert any(values <= one for one in said)
 
 
-def test_the_committed_records_hold_what_is_asked_of_them(claims: list[ledger.Claim]) -> None:
+def test_the_committed_records_hold_what_is_asked_of_them(claims: list[Claim]) -> None:
     for name in ledger.coverage(claims, FULL):
         assert not (FULL / f"{name.partition(':')[0]}.json").exists(), name
 
 
-def test_names_that_the_thesis_ranks_are_in_the_catalogue(claims: list[ledger.Claim]) -> None:
+def test_names_that_the_thesis_ranks_are_in_the_catalogue(claims: list[Claim]) -> None:
     record = results.read(FULL, "eda")
     tested = [claim for claim in claims if claim.test and claim.test.record == "eda"]
-    ranked = [claim for claim in tested if claim.test.rule in ledger.RANKED_RULES]
+    ranked = [claim for claim in tested if claim.test.rule in claims_module.RANKED_RULES]
     assert len(ranked) >= 10
     for claim in ranked:
         what, column = claim.test.path

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fashion_rir import ledger, report, report_style, results
+from fashion_rir import claims, ledger, report, report_style, results
 from fashion_rir.workspace import Workspace
 
 
@@ -144,9 +144,9 @@ def test_a_damaged_record_is_named_on_the_page(tmp_path: Path) -> None:
 def test_the_ledger_shows_every_claim_and_filters_by_verdict(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "full")
     found = page(workspace)
-    claims = ledger.load()
+    every = claims.load()
     text = (report.folder(workspace) / "ledger.html").read_text(encoding="utf-8")
-    assert text.count('<article class="claim"') == len(claims)
+    assert text.count('<article class="claim"') == len(every)
     buttons = dict(re.findall(r'<button data-verdict="([^"]+)"[^>]*>[^<]*\((\d+)\)', text))
     shown = re.findall(r'<article class="claim" data-verdict="([^"]+)"', text)
     assert {name: shown.count(name) for name in shown} == {k: int(v) for k, v in buttons.items()}
