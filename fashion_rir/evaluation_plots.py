@@ -167,3 +167,26 @@ def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figur
     figure.legend(fontsize=8, loc="outside lower center", ncols=3)
     sns.despine(figure)
     return figure, axes
+
+
+def verdicts_by_chapter(counts: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """Claims of each chapter by verdict, as bars side by side, each part with its number.
+
+    Args:
+        counts: from `ledger_tables.by_chapter`; the row and the column `all` are left out.
+        title: of the figure.
+    """
+    shown = counts.drop(index="all", columns="all")
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.6 + 0.5 * len(shown)), layout="constrained")
+    colours = (GREEN, PALETTE[9], ORANGE, PALETTE[4], "0.75", "0.92")
+    left = np.zeros(len(shown))
+    for (verdict, numbers), colour in zip(shown.items(), colours, strict=True):
+        bars = axes.barh(shown.index, numbers, left=left, label=verdict, color=colour,
+                         edgecolor="white")  # fmt: skip
+        axes.bar_label(bars, [n or "" for n in numbers], label_type="center", fontsize=9)
+        left += numbers.to_numpy()
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel="number of claims", ylabel="where the claim stands")
+    figure.legend(fontsize=9, loc="outside lower center", ncols=3)
+    sns.despine(figure)
+    return figure, axes
