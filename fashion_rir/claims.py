@@ -27,6 +27,7 @@ NUMBERED = (
     *(f"Figure 5.2.{number}" for number in range(1, 19)),
     *(f"Figure 6.{number}" for number in range(1, 5)),
 )
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, by libyaml: ten times faster
 _WHERE = re.compile(r"Abstract|Section [3-6]\.\d+( [a-i])?|(Table|Figure) [3-6](\.\d+){1,2}")
 
 
@@ -105,7 +106,7 @@ def load(path: Path = CLAIMS) -> list[Claim]:
         ParameterError: the file cannot be read, or an entry is at fault; names its id.
     """
     try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        entries = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ParameterError(
             f"{path} cannot be read as YAML ({type(error).__name__}); mend it."

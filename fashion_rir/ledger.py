@@ -120,8 +120,9 @@ def verdicts(claims: Iterable[Claim], folder: Path) -> pd.DataFrame:
     records = _read(claims, folder)
     rows = []
     for claim in claims:
-        row = _row(claim, verdict(claim, records))
-        rows.append(row | {"note": f"{row['note']} {_sample(claim, records)}".strip()})
+        finding = verdict(claim, records)
+        sample = "" if finding.verdict == NOT_MEASURED else _sample(claim, records)
+        rows.append(_row(claim, finding, sample))
     return pd.DataFrame(rows)
 
 
@@ -421,7 +422,7 @@ def _sample(claim: Claim, records: Mapping) -> str:
     return f"Measured on {' and '.join(f'{size:,}' for size in sorted(known))} products."
 
 
-def _row(claim: Claim, finding: Finding) -> dict[str, str]:
+def _row(claim: Claim, finding: Finding, sample: str) -> dict[str, str]:
     missing = f"Still missing: {', '.join(finding.missing)}." if finding.missing else ""
     thesis = [] if claim.thesis_value is None else listed(claim.thesis_value)
     across = claim.test.across if claim.test else ""
@@ -435,7 +436,9 @@ def _row(claim: Claim, finding: Finding) -> dict[str, str]:
         "metric": _path_text(claim.test.path) if claim.test else "",
         "ours": finding.ours,
         "verdict": finding.verdict,
-        "note": " ".join(text for text in (missing, claim.reason, claim.note, across) if text),
+        "note": " ".join(
+            text for text in (missing, claim.reason, claim.note, across, sample) if text
+        ),
     }
 
 

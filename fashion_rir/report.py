@@ -23,7 +23,7 @@ from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
-MOST_ROWS = 15  # of a headline table; the rest is folded
+MOST_ROWS = 8  # of a headline table; the rest is folded
 SIGNS = {
     ledger.REPRODUCED: "✓",
     ledger.SAME_DIRECTION: "≈",
@@ -36,6 +36,7 @@ _TITLE = re.compile(r"""title=f?(["'])(.+?)\1""")
 _PROFILE_IN_CODE = re.compile(r"\{profile\}")
 _SEED = re.compile(r"-seed\d+")
 _HEADING = re.compile(r"^#+\s+(.+)$", re.MULTILINE)
+_SENTENCE = re.compile(r"<td>(?=[^<]*[A-Za-z]{2,} [A-Za-z])")  # read from the left; numbers are not
 _PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 
 
@@ -95,6 +96,7 @@ def notebook_page(notebook: NotebookNode, name: str, profile: str) -> str:
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
     content = describe_figures(committed_notebooks.clean(notebook), profile)
     body, _ = exporter.from_notebook_node(content, {"metadata": {"name": name}})
+    body = _SENTENCE.sub('<td class="words">', body)
     return report_style.page(name, body, _links("../"))
 
 
@@ -252,15 +254,37 @@ def _headline_table(records: list[dict]) -> str:
         records, protocol="held_out", label="articleType", metrics=HEADLINE_METRICS
     )
     weights = sorted({name for names in table["weights"] for name in str(names).split("+")})
-    shown = _seeds_together(table)
+    joints = {joint: f"[{n}]" for n, joint in enumerate(sorted(_joints(records)), start=1)}
+    shown = _seeds_together(table.assign(model=[_short(name, joints) for name in table["model"]]))
     rest = shown.iloc[MOST_ROWS:]
     of_all = f"{inputs['n_products']:,} products; the" if "n_products" in inputs else "The"
-    caption = (
-        f"<p>{of_all} best first. A model of several seeds shows their means. Starting weights: "
-        f"{html.escape(', '.join(weights))}.{_stand_in(weights)}</p>"
-    )
+    named = ", ".join(name for name in weights if name != "none" and not name.startswith("seed"))
+    trained = f" Starting weights: {html.escape(named)}.{_stand_in(weights)}" if named else ""
+    caption = f"<p>{of_all} best first. A model of several seeds shows their means.{trained}</p>"
     more = f"<details><summary>{len(rest)} more</summary>{_html(rest)}</details>"
-    return caption + _html(shown.head(MOST_ROWS)) + (more if len(rest) else "")
+    legend = [f"{sign}: {html.escape(joint.replace('+', ' + '))}" for joint, sign in joints.items()]
+    note = f"<p>Embeddings side by side: {'; '.join(legend)}.</p>" if joints else ""
+    return caption + _html(shown.head(MOST_ROWS)) + (more if len(rest) else "") + note
+
+
+def _joints(records: Iterable[Mapping]) -> set[str]:
+    """The lists of embeddings, joined by `+`, that make models' names long."""
+    found = set()
+    for record in records:
+        model = record["inputs"]["model"]
+        parts = [str(model.get(key, "")).split("+")
+                 for key in ("backbone", "image_size", "preprocessing")]  # fmt: skip
+        joint = "+".join("-".join(part) for part in zip(*parts, strict=False))
+        if "+" in joint and joint in model["model"]:
+            found.add(joint)
+    return found
+
+
+def _short(model: str, joints: Mapping[str, str]) -> str:
+    """A model's name with a sign for a list of embeddings, the longest list first."""
+    for joint in sorted(joints, key=len, reverse=True):
+        model = model.replace(joint, joints[joint])
+    return model
 
 
 def _seeds_together(table: pd.DataFrame) -> pd.DataFrame:
@@ -271,7 +295,7 @@ def _seeds_together(table: pd.DataFrame) -> pd.DataFrame:
         low, high = found[["mAP low", "mAP high"]].iloc[0]
         is_one = len(found) == 1
         sure = f"{low:.3f} to {high:.3f}" if is_one else f"± {found['mAP'].std():.3f} over seeds"
-        means = {metric: found[metric].mean() for metric in HEADLINE_METRICS}
+        means = {metric.replace("_", " "): found[metric].mean() for metric in HEADLINE_METRICS}
         row = {"model": model, "mAP": means.pop("mAP"), "95 % interval, or spread": sure, **means}
         rows.append({**row, "measure": measure, "seeds": len(found), "queries": queries})
     return pd.DataFrame(rows).sort_values("mAP", ascending=False, kind="stable")

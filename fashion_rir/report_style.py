@@ -28,7 +28,9 @@ pre { background: var(--soft); padding: .6rem .8rem; overflow-x: auto; border-ra
 table { border-collapse: collapse; font-size: .9rem; margin: .5rem 0; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   vertical-align: top; }
-th:first-child, td:first-child, .text td, .text th { text-align: left; }
+th:first-child, td:first-child, .text td, .text th, td.words { text-align: left; }
+table[border] { border: 0; }
+table[border] th, table[border] td { border-width: 0 0 1px; }
 .note { border-left: 4px solid var(--note); padding-left: .8rem; }
 .anchor-link { visibility: hidden; text-decoration: none; }
 details { margin: .5rem 0; }
