@@ -337,3 +337,50 @@ def test_the_letter_of_the_thesis_is_not_given_to_transformed_embeddings() -> No
         [record], protocol="held_out", label="articleType", metrics=["mAP"]
     )
     assert table["thesis"].tolist() == [""]
+
+
+def test_records_that_cannot_stand_in_one_table_are_named() -> None:
+    one, other = retrieval_record("net", "cosine", 0.4), retrieval_record("net", "euclidean", 0.4)
+    results.require_same([one, other])
+    other["inputs"]["data_hash"] = "another"
+    results.require_same([one, other], ["profile"])
+    with pytest.raises(RecordError, match="net-128-resize-cosine and .* differ in data_hash"):
+        results.require_same([one, other])
+    other["inputs"] |= {"profile": "full", "data_hash": "abc"}
+    with pytest.raises(RecordError, match=r"differ in profile \(demo, full\)"):
+        results.require_same([one, other])
+
+
+def asked_table(record: dict, metric: str, label: str = "articleType") -> pd.DataFrame:
+    return results.retrieval_table([record], protocol="held_out", label=label, metrics=[metric])
+
+
+def test_a_label_of_one_class_is_named() -> None:
+    record = retrieval_record("net", "cosine", 1.0)
+    found = record["protocols"]["held_out"]["labels"]["articleType"]
+    found["n_classes"] = 2
+    assert asked_table(record, "mAP").loc[0, "mAP"] == 1.0
+    found["n_classes"] = 1
+    fault = r"net-128-resize-cosine knows one class only \(protocol held_out, label articleType\)"
+    with pytest.raises(RecordError, match=fault):
+        asked_table(record, "mAP")
+
+
+@pytest.mark.parametrize(
+    ("metric", "n_gallery", "is_refused"),
+    [("precision@10", 9, True), ("precision@10", 10, False), ("hit_rate@1", 9, False),
+     ("mAP", 2, False), ("MAP@R", 2, False)],
+)  # fmt: skip
+def test_a_cut_off_above_the_gallery_is_named(
+    metric: str, n_gallery: int, is_refused: bool
+) -> None:
+    record = retrieval_record("net", "cosine", 0.5)
+    held_out = record["protocols"]["held_out"]
+    held_out["n_gallery"] = n_gallery
+    micro = held_out["labels"]["articleType"]["micro"]
+    micro[metric] = micro["mAP"]
+    if not is_refused:
+        assert asked_table(record, metric).loc[0, metric] == 0.5
+        return
+    with pytest.raises(RecordError, match="searched 9 products .*precision@10 reads beyond"):
+        asked_table(record, metric)
