@@ -213,20 +213,33 @@ def evaluate(
     protocol: Annotated[str, typer.Option(help="held_out or thesis.")] = "held_out",
     label: Annotated[str, typer.Option(help="What makes a product relevant.")] = "articleType",
 ) -> None:
-    """Print the table of all models from the profile's records.
+    """Print the tables of all models from the profile's records, one for each set of products.
 
     Example: fashion-rir evaluate --profile full --label baseColour
     """
     from fashion_rir import report, results
+    from fashion_rir.errors import RecordError
 
     workspace = _workspace(profile)
-    records = results.read_all(workspace.results, "retrieval")
-    table = results.retrieval_table(
-        records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
-    )
-    shown = table[["model", "measure", "weights", "queries", *report.HEADLINE_METRICS]]
-    typer.echo(f"{profile}: {protocol}, relevant by {label}")
-    typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
+    groups = results.read_by_products(workspace.results, "retrieval")
+    chosen = [[one for one in group if results.has_scores(one, protocol, label)]
+              for group in groups]  # fmt: skip
+    n_without = sum(map(len, groups)) - sum(map(len, chosen))
+    if not any(chosen):
+        raise RecordError(
+            f"None of the {n_without} retrieval records of the profile {profile} was scored by "
+            f"{label!r} under {protocol!r}; take another label or protocol."
+        )
+    for records in filter(None, chosen):
+        table = results.retrieval_table(
+            records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
+        )
+        shown = table[["model", "measure", "weights", "queries", *report.HEADLINE_METRICS]]
+        of = f"{records[0]['inputs']['n_products']:,} products"
+        typer.echo(f"{profile}: {protocol}, relevant by {label}, {of}")
+        typer.echo(shown.to_string(index=False, float_format="{:.3f}".format) + "\n")
+    if n_without:
+        typer.echo(f"{n_without} records are left out: they were not scored so.")
 
 
 def _workspace(profile: str = "demo"):

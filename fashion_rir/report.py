@@ -229,23 +229,10 @@ def _write_ledger(workspace: Workspace) -> tuple[str, list[str]]:
 def _headline(workspace: Workspace) -> str:
     """One table for each set of products that was searched, the largest first."""
     try:
-        groups = _by_products(workspace.results)
+        groups = results.read_by_products(workspace.results, "retrieval")
         return "\n".join(_headline_table(records) for records in groups)
     except RecordError as error:
         return f"<p>Not there yet: {html.escape(str(error))}</p>"
-
-
-def _by_products(results_folder: Path) -> list[list[dict]]:
-    """The retrieval records by catalogue: a sample's cannot stand in the table of all products."""
-    names = sorted(path.stem for path in results_folder.glob("*.json"))
-    groups: dict[str, list[dict]] = {}
-    for record in (results.read(results_folder, name) for name in names):
-        if record["kind"] == "retrieval":
-            groups.setdefault(record["inputs"]["data_hash"], []).append(record)
-    if not groups:
-        raise RecordError(f"There is no retrieval record in {results_folder.name}; run the "
-                          "notebooks first.")  # fmt: skip
-    return sorted(groups.values(), key=lambda group: -group[0]["inputs"].get("n_products", 0))
 
 
 def _headline_table(records: list[dict]) -> str:

@@ -165,6 +165,35 @@ def read_all(folder: Path, kind: str) -> list[dict]:
     return records
 
 
+def read_by_products(folder: Path, kind: str) -> list[list[dict]]:
+    """All records of a kind by catalogue: a sample's cannot stand in the table of all products.
+
+    Returns:
+        One list for each data hash, the one of the most products first; records by name.
+
+    Raises:
+        RecordError: none there, or two of different profiles.
+    """
+    names = sorted(file.stem for file in folder.glob("*.json"))
+    records = [record for record in (read(folder, n) for n in names) if record["kind"] == kind]
+    if not records:
+        raise RecordError(f"There is no {kind} record in {folder}; run the notebooks first.")
+    require_same(records, ["profile"])
+    groups: dict[str, list[dict]] = {}
+    for record in records:
+        groups.setdefault(record["inputs"]["data_hash"], []).append(record)
+    return sorted(groups.values(), key=lambda group: -group[0]["inputs"].get("n_products", 0))
+
+
+def has_scores(record: Mapping, protocol: str, label: str) -> bool:
+    """Whether a record of kind `retrieval` was scored by a label (or `graded`) under a protocol."""
+    found = record["protocols"].get(protocol, {})
+    scores = (
+        found.get("graded") if label == evaluation.GRADED else found.get("labels", {}).get(label)
+    )
+    return "micro" in (scores or {})
+
+
 def require_same(
     records: Iterable[Mapping], keys: Sequence[str] = ("profile", "data_hash")
 ) -> None:

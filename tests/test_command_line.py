@@ -91,6 +91,23 @@ def test_evaluate_without_records(call) -> None:
     assert err.count("\n") == 1
 
 
+def test_evaluate_prints_a_table_for_each_set_of_products(call, home: Path) -> None:
+    folder = home / "reports" / "full" / "results"
+    folder.mkdir(parents=True)
+    for name in ("chance-cosine", "resnet50-224-pad-cosine", "label-g-seed20-cosine"):
+        path = ROOT / "reports" / "full" / "results" / f"{name}.json"
+        (folder / path.name).write_bytes(path.read_bytes())
+    code, out, err = call("evaluate", "--profile", "full")
+    assert (code, err) == (0, "")
+    all_products, sample = out.split("5,015 products")
+    assert all_products.startswith("full: held_out, relevant by articleType, 44,072 products")
+    assert all_products.index("resnet50-224-pad") < all_products.index("chance")
+    assert "label-g-seed20" in sample and "left out" not in sample
+    code, out, err = call("evaluate", "--profile", "full", "--label", "sesaon")
+    assert (code, out) == (1, "")
+    assert "None of the 3 retrieval records of the profile full was scored by 'sesaon'" in err
+
+
 def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     code, out, err = call("search", tmp_path / "text.jpg", "--catalogue", "demo")

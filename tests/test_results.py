@@ -384,3 +384,28 @@ def test_a_cut_off_above_the_gallery_is_named(
         return
     with pytest.raises(RecordError, match="searched 9 products .*precision@10 reads beyond"):
         asked_table(record, metric)
+
+
+def test_records_of_a_sample_are_grouped_apart(tmp_path: Path) -> None:
+    for backbone, n_products, data_hash in (("a", 5, "s"), ("b", 9, "all"), ("c", 5, "s")):
+        record = retrieval_record(
+            backbone, "cosine", 0.5, n_products=n_products, data_hash=data_hash
+        )
+        results.write(record, tmp_path)
+    groups = results.read_by_products(tmp_path, "retrieval")
+    assert [[record["inputs"]["model"]["backbone"] for record in group] for group in groups] == [
+        ["b"], ["a", "c"],
+    ]  # fmt: skip
+    with pytest.raises(RecordError, match="no ablation record"):
+        results.read_by_products(tmp_path, "ablation")
+    results.write(retrieval_record("d", "cosine", 0.5, profile="full"), tmp_path)
+    with pytest.raises(RecordError, match="differ in profile"):
+        results.read_by_products(tmp_path, "retrieval")
+
+
+def test_what_a_record_was_scored_by() -> None:
+    record = retrieval_record("net", "cosine", 0.5)
+    assert results.has_scores(record, "held_out", "articleType")
+    assert not results.has_scores(record, "held_out", "season")
+    assert not results.has_scores(record, "held_out", "graded")
+    assert not results.has_scores(record, "unseen", "articleType")
