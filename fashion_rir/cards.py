@@ -244,7 +244,7 @@ def model_card(kind: Kind, trainings: Sequence[Mapping], records: Iterable[Mappi
         "",
         "Accuracy is of articleType on test products, micro, the mean over seeds; a model without "
         "classifier has none. No test product and no identical copy of one was trained on. Split "
-        f"of seed {inputs.get('split_seed', inputs['seed'])}.",
+        f"of seed {inputs.get('split_seed', inputs['seed'])}. {_products_and_pixels(trainings)}",
         "",
         "## Retrieval",
         "",
@@ -365,6 +365,17 @@ def _training_rows(trainings: Sequence[Mapping]) -> list[tuple]:
             )
         )
     return rows
+
+
+def _products_and_pixels(trainings: Sequence[Mapping]) -> str:
+    """On how many products, and on pictures of what size, models were trained."""
+    sizes: dict[int, set[int]] = {}
+    for one in trainings:
+        pixels = {int(size) for size in str(one["inputs"]["model"]["image_size"]).split("+")}
+        sizes.setdefault(one["inputs"]["n_products"], set()).update(pixels)
+    told = [f"{n:,} products at {' or '.join(map(str, sorted(pixels)))} pixels"
+            for n, pixels in sorted(sizes.items())]  # fmt: skip
+    return f"Trained and tested on {'; '.join(told)}."
 
 
 def _accuracy(record: Mapping) -> float | None:

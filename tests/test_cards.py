@@ -20,7 +20,7 @@ def workspace(tmp_path: Path) -> Workspace:
 def write_training(workspace: Workspace, name: str, seed: int, **inputs: object) -> None:
     base = {"profile": workspace.profile, "data_hash": "abc", "n_products": 1000, "n_fit": 700,
             "n_validation": 100, "n_test": 200, "seed": seed, "run": name,
-            "model": {"weights": "resnet50-v1.5-pqf-imagenet"}}  # fmt: skip
+            "model": {"weights": "resnet50-v1.5-pqf-imagenet", "image_size": "64+64"}}  # fmt: skip
     record = results.make_record(
         "training", f"{name}-seed{seed}", base | inputs, curve=[{"epoch": 1}, {"epoch": 2}],
         accuracy={"micro": 0.5 + seed / 100}, timings={"training_seconds": 90.0},
@@ -145,3 +145,8 @@ def test_a_damaged_record_is_named(workspace: Workspace) -> None:
     (workspace.results / "broken.json").write_text("{", encoding="utf-8")
     with pytest.raises(RecordError, match="broken.json is no result record"):
         cards.texts(workspace)
+
+
+def test_a_card_says_on_what_products_and_pixels() -> None:
+    text = cards.texts(FULL)[0]["label-end-to-end"]
+    assert "Trained and tested on 5,015 products at 64 pixels." in text
