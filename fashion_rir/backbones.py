@@ -155,9 +155,9 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
     if image_size < least:
         raise ParameterError(f"{name} takes images of at least {least} pixels, not {image_size}.")
 
-    import keras
-
     if weights == "none":
+        import keras
+
         keras.utils.set_random_seed(seed)
         network = _network(spec, image_size)
         model = _with_input_mode(network, spec.input_mode, image_size)

@@ -32,6 +32,14 @@ Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
 Size = Annotated[int | None, typer.Option(help="Side of the square input in pixels.")]
 Engine = Annotated[str, typer.Option(help="keras, or onnx (faster on a CPU).")]
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(help="Address of a dask scheduler, or 'local' for worker processes on this "
+                      "machine. [default: this process alone]"),
+]  # fmt: skip
+Workers = Annotated[
+    int | None, typer.Option(help="Processes of a local cluster. [default: one a core]")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 
 
@@ -123,6 +131,11 @@ def embed(
     engine: Engine = "keras",
     seed: Seed = 20,
     profile: Profile = "full",
+    number_format: Annotated[
+        str, typer.Option(help="float32, or float16 (half the space) for a new store.")
+    ] = "float32",
+    scheduler: Scheduler = None,
+    workers: Workers = None,
 ) -> None:
     """Embed a catalogue into a feature store (goes on where an earlier run stopped).
 
@@ -130,11 +143,19 @@ def embed(
     """
     from fashion_rir import backbones, experiments
 
-    network = backbones.build(backbone, weights=weights, image_size=image_size, seed=seed)
     workspace = _workspace(profile)
+    if scheduler is not None:
+        store = _embed_on_cluster(
+            workspace, catalogue, {"backbone": backbone, "weights": weights,
+            "image_size": image_size, "preprocessing": preprocessing, "engine": engine},
+            (scheduler, workers), number_format,
+        )  # fmt: skip
+        typer.echo(f"{len(store.image_names()):,} embeddings are in {store.path}")
+        return
+    network = backbones.build(backbone, weights=weights, image_size=image_size, seed=seed)
     found = _load(catalogue)
     matrix, metadata = experiments.embed(workspace, found, network, preprocessing=preprocessing,
-                                         engine=engine)  # fmt: skip
+                                         engine=engine, number_format=number_format)  # fmt: skip
     path = workspace.feature_store(metadata["model"])
     typer.echo(f"{len(matrix):,} embeddings of {matrix.shape[1]:,} numbers are in {path}")
 
@@ -246,6 +267,21 @@ def _workspace(profile: str = "demo"):
     from fashion_rir.workspace import open_workspace
 
     return open_workspace(profile)
+
+
+def _embed_on_cluster(
+    workspace, catalogue: str | None, network: dict, cluster_of: tuple, number_format: str
+):
+    """The feature store, made by the workers of a cluster; see `embed`."""
+    from fashion_rir import cluster
+
+    plan = cluster.Plan(**network)
+    scheduler, n_workers = cluster_of
+    with cluster.connect(scheduler, n_workers=n_workers) as client:
+        model = cluster.check_workers(client, plan)["model"]
+        return cluster.embed_catalog(client, _load(catalogue), plan,
+                                     path=workspace.feature_store(model),
+                                     number_format=number_format)  # fmt: skip
 
 
 def _load(catalogue: str | None):

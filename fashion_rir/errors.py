@@ -32,6 +32,10 @@ class TrainingError(FashionRirError):
     """A training stopped, or what it left behind cannot be used."""
 
 
+class ClusterError(FashionRirError):
+    """Workers on several machines cannot do the work, or were lost."""
+
+
 class RecordError(FashionRirError):
     """A result record is missing or does not fit its neighbours."""
 
