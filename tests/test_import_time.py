@@ -9,8 +9,8 @@ NETWORKS = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
 # What reads, embeds, searches and scores: all but the modules that define and train networks.
 WITHOUT_KERAS = (
     "backbones", "catalog", "command_line", "embeddings", "evaluation",
-    "experiments", "feature_store", "full_ranking", "index_benchmark", "indexes", "onnx_engine",
-    "retrieval", "separation", "workspace",
+    "cluster", "experiments", "feature_store", "full_ranking", "index_benchmark", "indexes",
+    "onnx_engine", "retrieval", "separation", "shards", "workspace",
 )  # fmt: skip
 
 
