@@ -161,6 +161,39 @@ def embed(
 
 
 @app.command()
+def sweep(
+    model: Annotated[
+        list[str],
+        typer.Option(help="Stored embeddings, such as mobilenetv2-128-resize; repeat for several."),
+    ],
+    hidden: Annotated[list[int], typer.Option(help="Width of the hidden layer; 0 for none.")],
+    seeds: Annotated[list[int], typer.Option("--seed", help="Seed of a training.")],
+    catalogue: Catalogue = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 12,
+    label: Annotated[str, typer.Option(help="What the heads learn to tell.")] = "articleType",
+    profile: Profile = "full",
+    scheduler: Scheduler = "local",
+    workers: Workers = None,
+) -> None:
+    """Train heads over widths and seeds, on several processes or machines.
+
+    Example: fashion-rir sweep --model resnet50-224-pad --hidden 0 --hidden 512 --seed 20 --seed 21
+    """
+    from fashion_rir import cluster, head_sweep
+    from fashion_rir.feature_store import FeatureStore
+
+    workspace, found = _workspace(profile), _load(catalogue)
+    stores = [FeatureStore.open(workspace.feature_store(name)) for name in model]
+    models = [(store.load(found.products["image_name"])[1], store.metadata) for store in stores]
+    runs = list(head_sweep.grid(hidden, seeds, epochs=epochs))
+    with cluster.connect(scheduler, n_workers=workers) as client:
+        records = head_sweep.run(client, workspace, found, models, runs, label=label,
+                                 split_seed=seeds[0])  # fmt: skip
+    table = head_sweep.accuracy_table(records)
+    typer.echo(table.to_string(index=False, float_format="{:.3f}".format))
+
+
+@app.command()
 def search(
     image: Annotated[Path, typer.Argument(help="The picture to search with.")],
     catalogue: Catalogue = None,

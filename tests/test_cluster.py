@@ -2,19 +2,33 @@
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fashion_rir import backbones, catalog, cluster, demo, embeddings
+from fashion_rir import (
+    backbones,
+    catalog,
+    cluster,
+    demo,
+    embeddings,
+    head_study,
+    head_sweep,
+    heads,
+    results,
+    training,
+)  # fmt: skip
 from fashion_rir.catalog import Catalog
 from fashion_rir.cluster import Plan
 from fashion_rir.errors import ClusterError, ImageError, ParameterError, StoreError
 from fashion_rir.feature_store import FeatureStore
+from fashion_rir.workspace import Workspace
 
 pytest.importorskip("distributed")
 SIZE = 32
@@ -145,6 +159,40 @@ def test_the_store_of_another_model_is_not_added_to(client, plan, products, tmp_
     FeatureStore.create(path, {"model": "other", "embedding_dim": 3})
     with pytest.raises(StoreError, match="was made with model 'other'"):
         cluster.embed_catalog(client, products, plan, path=path)
+
+
+def test_a_sweep_writes_the_records_of_heads_trained_one_by_one(client, products, tmp_path):
+    generator = np.random.default_rng(0)
+    vectors = generator.standard_normal((60, 8)).astype(np.float32)
+    keys = ("model", "backbone", "image_size", "preprocessing", "weights", "weights_sha256")
+    models = [(vectors, dict.fromkeys(keys, "made"))]
+    runs = list(head_sweep.grid([0], [20, 21], epochs=2))
+    swept = Workspace(tmp_path / "swept", "demo")
+    found = head_sweep.run(client, swept, products, models, runs, split_seed=20)
+    assert [record["inputs"]["seed"] for record in found] == [20, 21]
+    alone = head_study.run_head(
+        Workspace(tmp_path / "alone", "demo"), products, models, "probe",
+        heads.HeadSettings(hidden=None, label_smoothing=0.0),
+        training.TrainingSettings(epochs=2, batch_size=128), seed=21, split_seed=20,
+    )  # fmt: skip
+    assert results.read(swept.results, "probe-made-seed21")["inputs"] == alone.record["inputs"]
+    assert found[1]["accuracy"] == alone.record["accuracy"]
+    losses = [[row["loss"] for row in record["curve"]] for record in (found[1], alone.record)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    # All of it is there: nothing is asked of the workers again.
+    assert head_sweep.run(None, swept, products, models, runs, split_seed=20) == found
+
+
+def test_a_training_that_fails_on_a_worker_is_named(tmp_path, monkeypatch):
+    import distributed
+
+    failed = subprocess.CompletedProcess([], 1, "", "Traceback:\nTrainingError: loss is not finite")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    worker = SimpleNamespace(local_directory=str(tmp_path))
+    monkeypatch.setattr(distributed, "get_worker", lambda: worker)
+    (one,) = head_sweep.grid([0], [20], epochs=1)
+    with pytest.raises(ClusterError, match="probe, seed 20, failed: TrainingError: loss is not"):
+        head_sweep._train(("shared",), "token", one)
 
 
 # The last one that needs the workers: a new one takes seconds to load Keras.
