@@ -1,0 +1,1 @@
+"""What a study must survive: kills, full disks, bad files, chance. `make torture` runs it all."""
