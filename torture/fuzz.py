@@ -131,7 +131,8 @@ def fuzz(name: str, seconds: int) -> Result:
             (folder / "seeds" / f"{number}").write_bytes(data)
         limits = ["-timeout=20", "-rss_limit_mb=4096", f"-artifact_prefix={folder}/crashes/"]
         log = _atheris(name, [*limits, f"-max_total_time={seconds}", "-max_len=4096",
-                              "-print_final_stats=1", f"{folder}/found", f"{folder}/seeds"])  # fmt: skip
+                              "-print_final_stats=1", f"{folder}/found",
+                              f"{folder}/seeds"])  # fmt: skip
         findings = [path.name for path in (folder / "crashes").iterdir()]
         for path in (folder / "crashes").iterdir():
             (ROOT / path.name).write_bytes(path.read_bytes())
@@ -174,8 +175,9 @@ def _seeds(name: str) -> list[bytes]:
         return found
     found = []
     for mode, kind in (("RGB", "JPEG"), ("CMYK", "JPEG"), ("RGBA", "PNG"), ("P", "PNG"),
-                       ("I;16", "PNG"), ("P", "GIF"), ("RGB", "WEBP"), ("1", "TIFF"), ("F", "TIFF"),
-                       ("RGB", "BMP"), ("L", "PPM"), ("RGB", "TGA"), ("RGB", "JPEG2000")):  # fmt: skip
+                       ("I;16", "PNG"), ("P", "GIF"), ("RGB", "WEBP"), ("1", "TIFF"),
+                       ("F", "TIFF"), ("RGB", "BMP"), ("L", "PPM"), ("RGB", "TGA"),
+                       ("RGB", "JPEG2000")):  # fmt: skip
         buffer = io.BytesIO()
         Image.new(mode, (5, 4)).save(buffer, kind)
         found.append(buffer.getvalue())
