@@ -94,7 +94,7 @@ def _figure(folder: Path, number: int) -> None:
 
 
 def _ledger(folder: Path, number: int) -> None:
-    ledger.write(ledger.verdicts(ledger.load()[: 5 + number], folder), folder)
+    ledger.write(Workspace(folder, "demo"), ledger.verdicts(ledger.load()[: 5 + number], folder))
 
 
 def _cards(folder: Path, number: int) -> None:

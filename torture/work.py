@@ -89,7 +89,7 @@ def study(folder: Path) -> None:
         reported(folder, record["name"])
     first, second = "m-32-pad-euclidean", "m-32-pad-cosine"
     reported(folder, experiments.comparison(workspace, first, second, seed=SEED)["name"])
-    ledger.write(ledger.verdicts(ledger.load(), workspace.results), report.folder(workspace))
+    ledger.write(workspace)
     report.write(workspace)
 
 
@@ -103,7 +103,7 @@ def records(folder: Path) -> None:
         results.write(record, workspace.results)
         reported(folder, str(value))
         if value % 20 == 0:
-            ledger.write(table, folder)
+            ledger.write(workspace, table)
 
 
 def index(folder: Path) -> None:
