@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study sample full report storefront test unit lint notebooks clean
+.PHONY: help setup study sample full report storefront test unit lint notebooks torture audit clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,19 @@ lint: setup ## Check style and formatting.
 
 notebooks: setup ## Execute the committed notebooks in place on the demo profile.
 	$(BIN)/python -m fashion_rir.committed_notebooks notebooks/[0-9][0-9]-*.ipynb
+
+torture: setup ## Kills, full disks, fuzzing, the study twice: 30 minutes, or make torture MINUTES=10.
+	$(BIN)/python -m torture --minutes $(or $(MINUTES),30)
+
+audit: setup ## Known weaknesses of the pinned packages; needs a network and installs pip-audit apart.
+	$(PYTHON) -m venv .venv/audit
+	@.venv/audit/bin/python -m pip install --quiet pip-audit
+	@.venv/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock \
+		>.venv/audit/report.txt 2>&1; code=$$?; cat .venv/audit/report.txt; \
+	if grep -q '^ERROR\|^Traceback\|Error: ' .venv/audit/report.txt; then \
+		echo "Nothing was audited: the list of known weaknesses could not be reached or read." >&2; \
+		exit 2; \
+	fi; exit $$code
 
 clean: ## Remove .venv, caches and what the demo profile made; real data and features stay.
 	rm -rf .venv .pytest_cache .ruff_cache build dist fashion_rir.egg-info

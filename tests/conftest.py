@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 slow_files = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]
 settings.register_profile("few", max_examples=40, derandomize=True, deadline=None, database=None,
                           suppress_health_check=slow_files)  # fmt: skip
-settings.register_profile("many", max_examples=2000, deadline=None, database=None,
+settings.register_profile("more", max_examples=100, deadline=None, database=None,
                           suppress_health_check=slow_files)  # fmt: skip
 settings.load_profile("few")
 

@@ -1,0 +1,153 @@
+"""Everything that is too long for the ordinary tests; its figures go to docs/trust.md.
+
+    python -m torture [--minutes 30] [--kills 60] [--seed 1] [--quick]
+
+Kills, full and read-only disks, two processes, hostile and drawn inputs, fuzzing (where atheris is
+installed), and the demo study twice. `--quick` leaves the study out, which takes some minutes.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from fashion_rir import results
+from torture import comparison, disks, fuzz, kills, page, work
+
+ROOT = Path(__file__).parents[1]
+# Share of the kills that each piece of work gets; the study's command takes long to start.
+KILLS = {"record and ledger writing": 0.25, "embedding": 0.25, "index saving": 0.2,
+         "head training": 0.15, "study step": 0.1, "study command": 0.05}  # fmt: skip
+KILLING = 0.55  # share of the time, at most
+FUZZING = 0.2
+
+
+def main() -> None:
+    """Run it all, write the record and its page; exit code 1 if anything was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    start = time.monotonic()
+    seconds = 60 * arguments.minutes
+    parts = {
+        "kills": lambda: killed(arguments.kills, arguments.seed, KILLING * seconds),
+        "disks": full_and_read_only,
+        "processes": two_processes,
+        "cases": lambda: tested("tests/test_hostile_inputs.py"),
+        "drawn": lambda: tested("tests/test_properties.py", "--hypothesis-profile=more"),
+        "fuzzing": lambda: fuzzed(FUZZING * seconds),
+        "notebooks": lambda: tested("tests/test_notebook_parameters.py"),
+        "study": lambda: [] if arguments.quick else demo_study_twice(),
+    }
+    found = {name: said(name, part) for name, part in parts.items()}
+    inputs = {"profile": "demo", "data_hash": "drawn", "kills": arguments.kills,
+              "seed": arguments.seed, "minutes": arguments.minutes}  # fmt: skip
+    record = results.make_record(
+        "torture", "trust", inputs, **found,
+        timings={"minutes": round((time.monotonic() - start) / 60, 1)},
+    )  # fmt: skip
+    results.write(record, ROOT / "docs")
+    page.write(record, ROOT / "docs" / "trust.md")
+    losses = page.losses(record)
+    print(f"{page.totals(record)}\nlosses: {len(losses)}", *losses, sep="\n")
+    sys.exit(bool(losses))
+
+
+def said(name: str, part: Callable[[], object]) -> object:
+    """Run a part, with a line before and after."""
+    start = time.monotonic()
+    print(f"{name} ...", flush=True)
+    found = part()
+    print(f"{name} done in {time.monotonic() - start:.0f} s", flush=True)
+    return found
+
+
+def killed(n_kills: int, seed: int, seconds: float) -> list[dict]:
+    """Each piece of work, killed and compared."""
+    found, until = [], time.monotonic()
+    with kills.ForkServer(trains=True) as server:
+        for name, share in KILLS.items():
+            n_wanted = max(1, round(share * n_kills))
+            until += share * seconds  # time that one piece leaves over is the next one's
+            result = kills.torment(server, name, n_wanted, seed=seed, until=until)
+            print(f"  {name}: {result.kills} kills, {len(result.losses)} losses", flush=True)
+            found.append(asdict(result))
+    return found
+
+
+def full_and_read_only() -> list[dict]:
+    """Every writer on a full and a read-only disk; none without the rights to mount one."""
+    if not disks.can_mount():
+        print("  skipped: mounting a small disk needs the rights of root")
+        return []
+    return [{"name": name, "losses": disks.faults(name)} for name in disks.WRITERS]
+
+
+def two_processes() -> list[dict]:
+    """Two processes on one store, several times."""
+    found = []
+    for number in range(3):
+        with tempfile.TemporaryDirectory() as folder:
+            losses = kills.two_at_once(Path(folder) / "shop")
+        found.append({"name": f"pair {number + 1}", "losses": losses})
+    return found
+
+
+def tested(*arguments: str) -> dict:
+    """A file of the tests, run by pytest; what failed is a loss."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rf", *arguments]
+    environment = os.environ | {"FASHION_RIR_TORTURE": "1"}
+    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    lines = answer.stdout.splitlines()
+    failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+    if answer.returncode and not failed:
+        failed = [" ".join(lines[-3:]) or "pytest did not start"]
+    words = (lines or [""])[-1].replace(",", "").split()
+    n_passed = int(words[words.index("passed") - 1]) if "passed" in words else 0
+    return {"passed": n_passed, "losses": failed}
+
+
+def fuzzed(seconds: float) -> list[dict]:
+    """Every reader, fuzzed for its share of the time."""
+    if not fuzz.is_there():
+        print("  skipped: atheris is not installed (extra fuzz)")
+        return []
+    share = max(10, int(seconds / len(fuzz.READERS)))
+    found = [fuzz.fuzz(name, share) for name in fuzz.READERS]
+    return [{"name": r.name, "runs": r.runs, "losses": r.findings} for r in found]
+
+
+def demo_study_twice() -> list[dict]:
+    """The whole demo study, twice, in two folders: the same records and tables."""
+    with tempfile.TemporaryDirectory(prefix="study-") as scratch:
+        folders = [Path(scratch) / name for name in ("one", "two")]
+        for number, folder in enumerate(folders):
+            for name in ("notebooks", "profiles"):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).symlink_to(ROOT / name)
+            (folder / "reports").mkdir()
+            (folder / "reports" / "full").symlink_to(ROOT / "reports" / "full")
+            environment = os.environ | {"FASHION_RIR_HOME": str(folder),
+                                        "PYTHONHASHSEED": str(number)}  # fmt: skip
+            command = [sys.executable, "-m", "fashion_rir", "study", "--profile", "demo"]
+            answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True,
+                                    text=True)  # fmt: skip
+            if answer.returncode:
+                return [{"name": "the demo study", "losses": [answer.stderr[-300:]]}]
+        places = [folder / "reports" / "demo" / "results" for folder in folders]
+        n_records = len(list(places[0].glob("*.json")))
+        return [{"name": "the demo study", "records": n_records,
+                 "losses": comparison.differences(*places)}]  # fmt: skip
+
+
+if __name__ == "__main__":
+    work.ROOT.joinpath("docs").mkdir(exist_ok=True)
+    main()
