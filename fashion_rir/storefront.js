@@ -74,7 +74,7 @@ function render({ model, el }) {
     const isOutdated = queue.some((one) => one.request.kind === asked.kind);
     if (message.kind === "error") fail(message.text, asked.kind);
     else if (!isOutdated) {
-      fault.hidden = true;
+      if ([asked.kind, ""].includes(failed) || asked.kind === "search") fault.hidden = true;
       say("");
       ({ picks: showPicks, upload: showUpload, results: showResults, csv: saveCsv,
         map: showMap })[message.kind](message, buffers, asked);
@@ -84,7 +84,9 @@ function render({ model, el }) {
 
   function say(text) { status.textContent = text; }
 
-  function fail(text, kind) {
+  let failed = ""; // the kind of the last request that failed; its message stays until it works
+  function fail(text, kind = "") {
+    failed = kind;
     say("");
     fault.replaceChildren(h("strong", {}, "That did not work. "), text);
     fault.hidden = false;

@@ -22,7 +22,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE = 60_000  # milliseconds; a kernel takes some seconds to start, and more on a busy machine
+PATIENCE = 20_000  # milliseconds; a kernel takes some seconds to start, and more on a busy machine
 
 pytestmark = [
     pytest.mark.slow,
@@ -124,10 +124,10 @@ def two_in_one() -> bytes:
 def test_from_an_upload_to_results_crop_filters_threshold_and_no_match(visit):
     page = visit()
     assert page.title() == "Find it by photo"
-    upload(page, two_in_one(), "<b>two</b>.png")
+    upload(page, two_in_one(), "<b>two.png")
     page.wait_for_selector(".card")
     assert page.locator(".card").count() == 12
-    assert "<b>two</b>.png, 120 × 80 pixels" in page.inner_text(".query")
+    assert "<b>two.png, 120 × 80 pixels" in page.inner_text(".query")
     assert re.search(r"after \d+ ms", page.inner_text(".status"))
 
     # Crop: the left half is red, the right half is blue.
@@ -143,8 +143,10 @@ def test_from_an_upload_to_results_crop_filters_threshold_and_no_match(visit):
 
     # Filters: the nearest red ones although the crop is blue; then none at all.
     page.get_by_label("Type").select_option("Shirts")
-    page.wait_for_function("document.querySelector('.card h3').innerText.includes('Shirt')")
-    assert "1 to 12 of 50" in page.inner_text(".results h2")
+    page.wait_for_selector("text=1 to 12 of 50")
+    assert set(page.locator(".card .about").all_inner_texts()) <= {
+        f"Shirts · Red · {gender}" for gender in ("Men", "Women")
+    }
     page.get_by_label("Season").select_option("Fall")
     page.wait_for_selector("text=No product has all of the chosen filters")
     page.get_by_label("Season").select_option("")
@@ -282,7 +284,7 @@ def test_on_a_phone_nothing_sticks_out_and_every_photo_has_a_text(visit):
     assert wide == []
     assert page.locator(".card img:not([alt]), .card img[alt='']").count() == 0
     unnamed = """[...document.querySelectorAll("button, input, select")].filter(part =>
-        !(part.innerText || part.ariaLabel || part.labels?.length))"""
+        !(part.textContent || part.ariaLabel || part.labels?.length))"""
     assert page.evaluate(f"{unnamed}.length") == 0
 
 
@@ -322,7 +324,8 @@ def test_several_visitors_at_once_get_their_own_answers_and_faults(visit, shop_r
     [
         "/voila/files/10-storefront.ipynb", "/10-storefront.ipynb", "/voila/files/photo.png",
         "/voila/files/../data/features/shop/mean-colour-32-resize.sqlite",
-        "/voila/files/%2e%2e/profiles/shop.yaml", "/../profiles/shop.yaml", "/voila/files//etc/passwd",
+        "/voila/files/%2e%2e/profiles/shop.yaml", "/../profiles/shop.yaml",
+        "/voila/files//etc/passwd",
         "/voila/static/../../../../../../../../etc/passwd", "/voila/static/%2e%2e/%2e%2e/app.py",
         "/voila/templates/lab/static/../../../../../../../etc/passwd", "/voila/tree",
         "/voila/render/10-storefront.ipynb", "/voila/api/contents/10-storefront.ipynb",
@@ -331,7 +334,7 @@ def test_several_visitors_at_once_get_their_own_answers_and_faults(visit, shop_r
 )  # fmt: skip
 def test_no_file_is_served_but_the_pages_own(address, path):
     status, body = fetch(address, path)
-    assert status in (400, 403, 404, 405)
+    assert status >= 400
     for secret in (b"SQLite format", b"open_storefront", b"root:", b"notebooks:"):
         assert secret not in body
 
