@@ -27,10 +27,11 @@ storefront: ## The shop to search by photo: not built yet.
 	@echo "The storefront is not built yet; 'fashion-rir search' finds products by photo." >&2
 	@exit 1
 
-# The study comes before pytest, so that pytest's summary is the last line.
+# The study comes before pytest, so that pytest's summary is the last line, and the committed
+# notebooks find their embeddings made. Two processes, each with whole files: cells keep their order.
 test: lint study ## Lint, the study on the demo profile, all tests, the committed notebooks.
 	$(BIN)/python -m pytest tests fashion_rir notebooks --doctest-modules \
-		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -ra
+		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -ra -n 2 --dist loadfile
 
 unit: setup ## The unit tests and doctests alone.
 	$(BIN)/python -m pytest tests fashion_rir --doctest-modules
