@@ -23,6 +23,7 @@ from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
+MOST_NAMED = 5  # records that the index names as missing
 MOST_ROWS = 8  # of a headline table; the rest is folded
 SIGNS = {
     ledger.REPRODUCED: "✓",
@@ -146,9 +147,10 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
         )
     ]
     title = f"The thesis, claim by claim: profile {profile}"
+    note = f'<p class="note">{ledger.DEMO.strip("*")}</p>\n' if profile == "demo" else ""
     body = (
-        f"<h1>{html.escape(title)}</h1>\n<p>Each verdict is computed from the records by a rule "
-        "that stands in <code>fashion_rir/ledger.py</code>.</p>\n"
+        f"<h1>{html.escape(title)}</h1>\n{note}<p>Each verdict is computed from the records by a "
+        "rule that stands in <code>fashion_rir/ledger.py</code>.</p>\n"
         f'<div class="filters" role="group" aria-label="Show by verdict" hidden>'
         f"{''.join(buttons)}</div>\n" + "\n".join(chapters)
     )
@@ -221,9 +223,18 @@ def _write_ledger(workspace: Workspace) -> tuple[str, list[str]]:
     counts = ledger.summary(table)
     rows = [f"{SIGNS[name]} {html.escape(name)}: {count}" for name, count in counts.items()]
     link = _link("ledger.html", f"All {len(table)} claims, with what was measured")
-    n_waiting = counts[ledger.NOT_MEASURED]
-    missing = [f"Ledger: {n_waiting} claims wait for a record."] if n_waiting else []
+    missing = _waiting(ledger.coverage(claims.load(), workspace.results))
     return f"<p>{link}</p>{_list(rows)}", missing
+
+
+def _waiting(coverage: Mapping[str, list[str]]) -> list[str]:
+    """What the ledger lacks, in one sentence; the ledger itself names the record of each claim."""
+    if not coverage:
+        return []
+    n_claims = len({claim_id for ids in coverage.values() for claim_id in ids})
+    first = ", ".join(itertools.islice(coverage, MOST_NAMED))
+    rest = f" and {len(coverage) - MOST_NAMED} more" if len(coverage) > MOST_NAMED else ""
+    return [f"Ledger: {n_claims} claims wait for {len(coverage)} records: {first}{rest}."]
 
 
 def _headline(workspace: Workspace) -> str:

@@ -154,6 +154,25 @@ def test_the_ledger_shows_every_claim_and_filters_by_verdict(tmp_path: Path) -> 
     assert '<a href="ledger.html">' in found
 
 
+def test_the_index_names_the_records_that_the_ledger_lacks() -> None:
+    assert report._waiting({}) == []
+    coverage = {"first": ["a", "b"], "second": ["b"]}
+    assert report._waiting(coverage) == ["Ledger: 2 claims wait for 2 records: first, second."]
+    coverage = {str(n): ["a"] for n in range(7)}
+    assert report._waiting(coverage)[0].endswith("7 records: 0, 1, 2, 3, 4 and 2 more.")
+
+
+@pytest.mark.parametrize(("profile", "warns"), [("demo", True), ("full", False)])
+def test_the_demo_s_ledger_says_that_it_means_nothing(
+    tmp_path: Path, profile: str, warns: bool
+) -> None:
+    workspace = Workspace(tmp_path, profile)
+    page(workspace)
+    for name in ("ledger.html", "ledger.md", "ledger.json"):  # all written at the end of a run
+        text = (report.folder(workspace) / name).read_text(encoding="utf-8")
+        assert ("Its verdicts mean nothing" in text) == warns, name
+
+
 def test_every_verdict_has_a_sign_beside_its_colourless_word() -> None:
     assert set(report.SIGNS) == set(ledger.VERDICTS)
 
