@@ -37,7 +37,7 @@ _TITLE = re.compile(r"""title=f?(["'])(.+?)\1""")
 _PROFILE_IN_CODE = re.compile(r"\{profile\}")
 _SEED = re.compile(r"-seed\d+")
 _HEADING = re.compile(r"^#+\s+(.+)$", re.MULTILINE)
-_SENTENCE = re.compile(r"<td>(?=[^<]*[A-Za-z]{2,} [A-Za-z])")  # read from the left; numbers are not
+_SENTENCE = re.compile(r"<td>(?=[^<]*[A-Za-z]{2,} )")  # read from the left; numbers are not
 _PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 
 

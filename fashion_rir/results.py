@@ -177,7 +177,8 @@ def read_by_products(folder: Path, kind: str) -> list[list[dict]]:
     names = sorted(file.stem for file in folder.glob("*.json"))
     records = [record for record in (read(folder, n) for n in names) if record["kind"] == kind]
     if not records:
-        raise RecordError(f"There is no {kind} record in {folder}; run the notebooks first.")
+        place = "/".join(folder.parts[-3:])  # the report shows it, on whatever machine it is read
+        raise RecordError(f"There is no {kind} record in {place}; run the notebooks first.")
     require_same(records, ["profile"])
     groups: dict[str, list[dict]] = {}
     for record in records:
