@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study sample full report storefront test unit lint notebooks torture audit clean
+.PHONY: help setup study sample full report storefront test unit lint notebooks bench torture audit clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ lint: setup ## Check style and formatting.
 
 notebooks: setup ## Execute the committed notebooks in place on the demo profile.
 	$(BIN)/python -m fashion_rir.committed_notebooks notebooks/[0-9][0-9]-*.ipynb
+
+bench: setup ## Speed beside what one could pick instead, as ratios in one run.
+	$(BIN)/python benchmarks/run_all.py
 
 torture: setup ## Kills, full disks, fuzzing, the study twice: 30 minutes, or make torture MINUTES=10.
 	$(BIN)/python -m torture --minutes $(or $(MINUTES),30)

@@ -1,76 +1,201 @@
-"""How much of the network's own speed is left when a catalogue is embedded?
+"""How fast is a catalogue embedded, beside what a user would pick instead?
 
-    python benchmarks/embedding.py [--catalogue real] [--products 1024]
+    python benchmarks/embedding.py [--catalogue real] [--products 512] [--rounds 3]
 
-Both sides run in this process, in turn: `embed_catalog` (read, decode, resize, network, SQLite)
-against `model.predict` on batches of the same size that lie ready in memory. Prints the ratio of
-their throughputs, the median of several rounds, and the process' memory before and after.
+In one process, in turn, round by round: `embed_catalog` (read, decode, resize, network, SQLite)
+by both engines and by two worker processes; the engines on batches that lie ready in memory; and
+Keras' `model.predict` over `image_dataset_from_directory`, which stores nothing. With torch and
+torchvision (extra `peers`) the same network of theirs too. Random weights: they do not matter to
+the speed. The ratios are medians over rounds.
 """
 
 import argparse
 import statistics
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 
+import limits
 import numpy as np
 
-from fashion_rir import backbones, catalog, embeddings
+from fashion_rir import backbones, catalog, cluster, embeddings
+from fashion_rir.onnx_engine import OnnxBackbone
 from fashion_rir.workspace import open_workspace
 
-ROUNDS = 5
 BATCH_SIZE = 64
 NETWORKS = (("mobilenetv2", 128, 1), ("resnet50", 224, 8))  # name, pixels, fewer products by
+TORCH = {"mobilenetv2": "mobilenet_v2", "resnet50": "resnet50"}
+REFERENCE = "keras engine, all of it"
 
 
 def main() -> None:
-    """Measure both networks and print a table."""
+    """Measure both networks and print a table each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--catalogue", default="demo", help="demo or real")
-    parser.add_argument("--products", type=int, default=576)
+    parser.add_argument("--products", type=int, default=512)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without-workers", action="store_true")
     arguments = parser.parse_args()
     products = open_workspace("demo").load_catalog(arguments.catalogue)
-    print(f"{'network':<14}{'images':>8}{'catalogue/s':>13}{'predict/s':>11}{'ratio':>7}{'MiB':>7}")
     for name, size, fewer in NETWORKS:
-        backbone = backbones.build(name, weights="none", image_size=size)
-        n_products = arguments.products // fewer // BATCH_SIZE * BATCH_SIZE
+        n_products = max(BATCH_SIZE, arguments.products // fewer // BATCH_SIZE * BATCH_SIZE)
         chosen = products.subset(np.arange(len(products)) < n_products)
-        whole, bare = compare(chosen, backbone)
-        ratio = statistics.median(w / b for w, b in zip(whole, bare, strict=True))
-        print(f"{name:<14}{n_products:>8}{statistics.median(whole):>13.1f}"
-              f"{statistics.median(bare):>11.1f}{ratio:>7.2f}{memory_mib():>7.0f}")  # fmt: skip
+        found = measure(chosen, name, size, arguments.rounds, not arguments.without_workers)
+        print_table(name, size, n_products, *found)
 
 
-def compare(
-    products: catalog.Catalog, backbone: backbones.Backbone
-) -> tuple[list[float], list[float]]:
-    """Images a second, round by round: the whole way, and the bare network."""
-    shape = (len(products), backbone.image_size, backbone.image_size, 3)
-    ready = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    backbone.model.predict(ready[:BATCH_SIZE], batch_size=BATCH_SIZE, verbose=0)  # compile
-    backbone.embed(ready[:BATCH_SIZE])
-    whole, bare = [], []
-    for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory() as folder:
-            start = time.perf_counter()
+def measure(
+    products: catalog.Catalog, name: str, size: int, n_rounds: int, with_workers: bool
+) -> tuple[dict[str, list[float]], float, dict[str, float]]:
+    """Images a second by side and round; the network's operations a picture; the limits."""
+    backbone = backbones.build(name, weights="none", image_size=size)
+    n_flops = limits.network_flops(backbone.model)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        sides = sides_of(products, backbone, folder)
+        found: dict[str, list[float]] = {side: [] for side in sides}
+        for work in sides.values():  # compile, and wake the threads
+            work()
+        for _ in range(n_rounds):
+            for side, work in sides.items():
+                found[side].append(len(products) / limits.seconds_of(work))
+        if with_workers:
+            found |= by_workers(products, backbone, folder, n_rounds)
+    return found, n_flops, limits.describe()
+
+
+def sides_of(
+    products: catalog.Catalog, backbone: backbones.Backbone, folder: Path
+) -> dict[str, Callable[[], object]]:
+    """What is measured, by name."""
+    size = backbone.image_size
+    ready = np.random.default_rng(0).integers(0, 256, (len(products), size, size, 3), np.uint8)
+    onnx = OnnxBackbone(backbone, folder / "network.onnx")
+    chunks = [list(range(i, i + BATCH_SIZE)) for i in range(0, len(ready), BATCH_SIZE)]
+
+    def whole(embedder: embeddings.Embedder) -> None:
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / "store.sqlite"
             embeddings.embed_catalog(
-                products, backbone, preprocessing="pad", path=Path(folder) / "store.sqlite",
-                batch_size=BATCH_SIZE,
-            )  # fmt: skip
-            whole.append(len(products) / (time.perf_counter() - start))
-        start = time.perf_counter()
-        backbone.model.predict(ready, batch_size=BATCH_SIZE, verbose=0)
-        bare.append(len(products) / (time.perf_counter() - start))
-    return whole, bare
+                products, embedder, preprocessing="resize", path=path, batch_size=BATCH_SIZE
+            )
+
+    def onnx_in_memory() -> None:
+        list(embeddings.in_threads(lambda rows: onnx.embed(ready[rows]), chunks,
+                                   n_threads=onnx.calls_at_once))  # fmt: skip
+
+    photos = folder / "photos"
+    photos.mkdir()
+    for image_name in products.products["image_name"]:
+        (photos / image_name).write_bytes(products.source.read(image_name))
+
+    def keras_dataset() -> None:
+        import keras
+
+        pictures = keras.utils.image_dataset_from_directory(
+            photos, labels=None, image_size=(size, size), batch_size=BATCH_SIZE, shuffle=False,
+            verbose=False,
+        )  # fmt: skip
+        backbone.model.predict(pictures, verbose=0)
+
+    return {
+        REFERENCE: lambda: whole(backbone),
+        "onnx engine, all of it": lambda: whole(onnx),
+        "keras engine, in memory": lambda: backbone.model.predict(
+            ready, batch_size=BATCH_SIZE, verbose=0
+        ),
+        "onnx engine, in memory": onnx_in_memory,
+        "predict over image_dataset_from_directory": keras_dataset,
+        **by_torch(photos, backbone.name, size),
+    }
 
 
-def memory_mib() -> float:
-    """Resident memory of this process in MiB (Linux), or 0 elsewhere."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return 0.0
-    line = next(x for x in status.read_text().splitlines() if x.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
+def by_torch(photos: Path, name: str, size: int) -> dict[str, Callable[[], object]]:
+    """torchvision's network of the same name over a DataLoader; nothing where it is missing."""
+    try:
+        import torch
+        from PIL import Image
+        from torchvision import models
+    except (ImportError, OSError):  # OSError: a build for a graphics card that is not there
+        return {}
+    network = getattr(models, TORCH[name])(weights=None).eval()
+
+    class Photos(torch.utils.data.Dataset):
+        files = sorted(photos.iterdir())
+
+        def __len__(self) -> int:
+            return len(self.files)
+
+        def __getitem__(self, place: int) -> torch.Tensor:
+            picture = Image.open(self.files[place]).convert("RGB").resize((size, size))
+            return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
+
+    def work() -> None:
+        with torch.inference_mode():
+            for batch in torch.utils.data.DataLoader(Photos(), batch_size=BATCH_SIZE):
+                network(batch)
+
+    return {"torchvision over a DataLoader": work}
+
+
+def by_workers(
+    products: catalog.Catalog, backbone: backbones.Backbone, folder: Path, n_rounds: int
+) -> dict[str, list[float]]:
+    """Two worker processes with the onnx engine, beside one process of two threads, in turn."""
+    weights = folder / "random.weights.h5"
+    backbone.network.save_weights(weights)
+    plan = cluster.Plan(backbone.name, str(weights), backbone.image_size, engine="onnx")
+    onnx = OnnxBackbone(backbone, folder / "network.onnx")
+    found: dict[str, list[float]] = {"onnx, one process": [], "onnx, two dask workers": []}
+    with cluster.connect(n_workers=2) as client:
+        cluster.check_workers(client, plan)
+        for number in range(n_rounds + 1):
+            alone, shared = folder / f"a{number}.sqlite", folder / f"b{number}.sqlite"
+            one = limits.seconds_of(lambda path=alone: embeddings.embed_catalog(
+                products, onnx, preprocessing="resize", path=path, batch_size=32))  # fmt: skip
+            two = limits.seconds_of(lambda path=shared: cluster.embed_catalog(
+                client, products, plan, path=path, batch_size=32))  # fmt: skip
+            if number:  # the first round wakes both
+                found["onnx, one process"].append(len(products) / one)
+                found["onnx, two dask workers"].append(len(products) / two)
+    return found
+
+
+def print_table(
+    name: str,
+    size: int,
+    n_products: int,
+    found: dict[str, list[float]],
+    n_flops: float,
+    machine: dict[str, float],
+) -> None:
+    """Ratios to the reference engine, and the share of the peak that is reached."""
+    print(f"\n{name}, {size} pixels, {n_products} photos, {n_flops / 1e9:.2f} GFLOP each; "
+          + ", ".join(f"{key} {value:.1f}" for key, value in machine.items()))  # fmt: skip
+    print(f"{'':<44}{'images/s':>10}{'times keras':>13}{'of the peak':>13}")
+    for side, speeds in found.items():
+        speed = statistics.median(speeds)
+        ratio = median_ratio(speeds, found[REFERENCE])
+        share = speed * n_flops / machine["peak GFLOP/s"] / 1e9
+        print(f"{side:<44}{speed:>10.1f}{ratio:>13.2f}{share:>13.0%}")
+    if "torchvision over a DataLoader" not in found:
+        print("torchvision: not installed (extra 'peers')")
+    for what, side, other in (
+        ("onnx, of its own speed in memory", "onnx engine, all of it", "onnx engine, in memory"),
+        ("keras, of its own speed in memory", REFERENCE, "keras engine, in memory"),
+        ("two workers, of one process", "onnx, two dask workers", "onnx, one process"),
+    ):
+        if side in found:
+            print(f"{what:<44}{median_ratio(found[side], found[other]):>10.0%}")
+    if "onnx, two dask workers" in found:
+        one, two = (statistics.median(found[side]) for side in
+                    ("onnx, one process", "onnx, two dask workers"))  # fmt: skip
+        print(f"{'overhead of the workers an image':<44}{1000 / two - 1000 / one:>8.2f} ms")
+
+
+def median_ratio(speeds: list[float], others: list[float]) -> float:
+    """Median over rounds of the ratio within a round."""
+    return statistics.median(a / b for a, b in zip(speeds, others, strict=True))
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def embedded(
     def embed_chunk(chunk: Chunk) -> np.ndarray:
         return embedder.embed(_decoded(catalog, chunk, size, preprocessing, len(chunk)))
 
-    yield from _ahead(embed_chunk, _chunks(image_names, batch_size), n_threads=n_calls)
+    yield from in_threads(embed_chunk, _chunks(image_names, batch_size), n_threads=n_calls)
 
 
 def embed_image(image: images.Image.Image, embedder: Embedder, *, preprocessing: str) -> np.ndarray:
@@ -168,7 +168,32 @@ def batches(
         return _decoded(catalog, chunk, image_size, preprocessing, batch_size)
 
     n_threads = min(2, os.cpu_count() or 1)
-    yield from _ahead(decode, _chunks(image_names, batch_size), n_threads=n_threads)
+    yield from in_threads(decode, _chunks(image_names, batch_size), n_threads=n_threads)
+
+
+def in_threads(
+    work: Callable[[Chunk], np.ndarray], chunks: Sequence[Chunk], *, n_threads: int
+) -> Iterator[tuple[Chunk, np.ndarray]]:
+    """Do the work in threads, a few chunks ahead; in order, so that what follows a fault waits.
+
+    Args:
+        work: what is done with a chunk.
+        chunks: the parts of the whole.
+        n_threads: at least 1.
+
+    Yields:
+        Each chunk, and what became of it.
+    """
+    with ThreadPoolExecutor(n_threads) as pool:
+        waiting: deque[tuple[Chunk, Future]] = deque()
+        for chunk in chunks:
+            waiting.append((chunk, pool.submit(work, chunk)))
+            if len(waiting) >= n_threads - 1 + BATCHES_AHEAD:
+                names, future = waiting.popleft()
+                yield names, future.result()
+        while waiting:
+            names, future = waiting.popleft()
+            yield names, future.result()
 
 
 def _chunks(image_names: Sequence[str], batch_size: int) -> list[Chunk]:
@@ -184,19 +209,3 @@ def _decoded(
         picture = catalog.read_image(name, for_size=image_size)
         batch[row] = images.fit(picture, image_size, preprocessing)
     return batch
-
-
-def _ahead(
-    work: Callable[[Chunk], np.ndarray], chunks: Sequence[Chunk], *, n_threads: int
-) -> Iterator[tuple[Chunk, np.ndarray]]:
-    """Do the work in threads, a few chunks ahead; in order, so that what follows a fault waits."""
-    with ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[tuple[Chunk, Future]] = deque()
-        for chunk in chunks:
-            waiting.append((chunk, pool.submit(work, chunk)))
-            if len(waiting) >= n_threads - 1 + BATCHES_AHEAD:
-                names, future = waiting.popleft()
-                yield names, future.result()
-        while waiting:
-            names, future = waiting.popleft()
-            yield names, future.result()

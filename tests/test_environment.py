@@ -29,7 +29,7 @@ FIXED = (
     "tensorflow",
 )
 PYTHONS = ("3.11", "3.12", "3.13")
-UNLOCKED_EXTRAS = ("annoy", "fuzz")  # source only; not for Windows
+UNLOCKED_EXTRAS = ("annoy", "fuzz", "peers")  # source only; not for Windows; large
 INDEX = re.compile(r"https?://|file://|--(extra-)?index-url|--find-links|index-url\s*=")
 
 
