@@ -30,9 +30,11 @@ def main() -> int:
     parser.add_argument("--real", action="store_true")
     is_real = parser.parse_args().real
     catalogue = ("--catalogue", "real" if is_real else "demo")
-    about = (f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores "
-             f"({platform.machine()}), Python {platform.python_version()}; {catalogue[1]} catalogue; "
-             f"load of the machine before: {os.getloadavg()[0]:.1f}")  # fmt: skip
+    about = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores "
+        f"({platform.machine()}), Python {platform.python_version()}; catalogue: {catalogue[1]}; "
+        f"load of the machine before: {os.getloadavg()[0]:.1f}"
+    )
     print(about)
     parts, n_failed = [about], 0
     for script, *options in SCRIPTS:

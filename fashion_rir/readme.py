@@ -166,7 +166,7 @@ def refreshed(text: str, section: str) -> str:
         RecordError: the markers are not there.
     """
     if BEGIN not in text or END not in text:
-        raise RecordError(f"README.md has lost its markers {BEGIN} and {END}; put them back.")
+        raise RecordError(f"The page has lost its markers {BEGIN} and {END}; put them back.")
     before, _, rest = text.partition(BEGIN)
     after = rest.partition(END)[2]
     return f"{before}{BEGIN}\n{section}\n{END}{after}"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir import results, shards, transforms
+from fashion_rir import feature_store, full_ranking, results, shards, splits, transforms
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.index_benchmark import stream_seconds
 from fashion_rir.retrieval import Gallery
@@ -28,7 +28,7 @@ N_TIMED = 50  # of the queries, one by one
 SHARD_SIZE = 500_000  # products
 BLOCK = 100_000  # made and ranked at a time
 SAMPLE = 40  # embeddings a cell that the cells are learned from
-RECORD = "scale-curve"
+RECORD, FLOAT16_RECORD = "scale-curve", "float16"
 PAPER_SIZES = (10_000_000, 100_000_000, 1_000_000_000)
 PAPER_SHARD = 50_000_000
 
@@ -62,6 +62,41 @@ def run(workspace: Workspace, store: FeatureStore, *, sizes: Sequence[int] = SIZ
         "scale_curve", RECORD, inputs, rows=rows, noise=results.rounded(noise),
         timings={"curve": timed, "cores": os.cpu_count(), "load": os.getloadavg()[0]},
     )  # fmt: skip
+    results.write(record, workspace.results)
+    return record
+
+
+def float16_effect(
+    workspace: Workspace, products: pd.DataFrame, store: FeatureStore, *, n_queries: int, seed: int
+) -> dict:
+    """What storing float16 instead of float32 does to the mAP.
+
+    Args:
+        workspace: of the profile; says where the record lies.
+        products: the catalogue's table.
+        store: real embeddings, in float32.
+        n_queries: test products that ask, at most.
+        seed: of the split and the draw.
+
+    Returns:
+        A record of kind `float16`: `mAP` by number format (articleType, cosine; a query does not
+        find itself).
+    """
+    vectors = store.load(products["image_name"])[1]
+    asking = np.flatnonzero(splits.is_test_product(products, seed=seed))
+    chosen = np.random.default_rng(seed).permutation(asking)[:n_queries]
+    is_query = np.isin(np.arange(len(products)), chosen)
+    found = {}
+    for number_format, kept in feature_store.NUMBER_FORMATS.items():
+        ranked = full_ranking.score_rankings(
+            vectors.astype(kept).astype(np.float32), products, labels=["articleType"],
+            is_query=is_query, hidden="query",
+        )  # fmt: skip
+        found[number_format] = results.rounded(float(ranked.scores["articleType"]["mAP"].mean()))
+    inputs = {"profile": workspace.profile, "model": store.metadata.get("model"),
+              "data_hash": store.metadata.get("data_hash"), "n_products": len(products),
+              "n_queries": len(chosen), "measure": "cosine", "seed": seed}  # fmt: skip
+    record = results.make_record("float16", FLOAT16_RECORD, inputs, mAP=found)
     results.write(record, workspace.results)
     return record
 

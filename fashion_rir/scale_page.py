@@ -1,0 +1,70 @@
+"""The tables of docs/scale.md, made from the committed records of the full run.
+
+python -m fashion_rir.scale_page
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from fashion_rir import readme, results, scale_study
+from fashion_rir.workspace import Workspace, open_workspace
+
+PAGE = Path("docs") / "scale.md"
+
+
+def section(workspace: Workspace) -> str:
+    """The Markdown between the page's markers.
+
+    Args:
+        workspace: of the full profile.
+
+    Raises:
+        RecordError: a record is missing.
+    """
+    curve, half = results.read_named(
+        workspace.results, (scale_study.RECORD, scale_study.FLOAT16_RECORD)
+    )
+    timings = curve["timings"]
+    measured = scale_study.curve_table(curve)
+    return "\n".join([
+        f"Vectors made from the embeddings of {curve['inputs']['model']}, "
+        f"{curve['inputs']['dim']} numbers, k = {curve['inputs']['k']}, "
+        f"{curve['inputs']['n_queries']} queries. Times are of one run on {timings['cores']} cores "
+        f"that others used too (load {timings['load']:.1f}), each query on one core: read the "
+        "ratios.",
+        "",
+        _markdown(measured),
+        "",
+        "*times exact search* is the time to read all vectors once from memory, the limit of any "
+        "exact search, over the time of this query. On paper from there, 16 cells a shard:",
+        "",
+        _markdown(scale_study.paper_table(curve)),
+        "",
+        f"Storing float16: mAP by articleType of {half['inputs']['n_queries']:,} test products "
+        f"over {half['inputs']['n_products']:,} products by {half['inputs']['model']} is "
+        f"{half['mAP']['float32']:.6f} with float32 and {half['mAP']['float16']:.6f} with float16.",
+    ])  # fmt: skip
+
+
+def main(root: Path | None = None) -> None:
+    """Write the section anew."""
+    workspace = open_workspace("full", root)
+    path = workspace.root / PAGE
+    text = readme.refreshed(path.read_text(encoding="utf-8"), section(workspace))
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    """A table with three digits that count."""
+
+    def cell(value: object) -> str:
+        return f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+
+    rows = [table.columns, ["---"] * len(table.columns)]
+    rows += [[cell(value) for value in row] for row in table.astype(object).to_numpy()]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+if __name__ == "__main__":
+    main()
