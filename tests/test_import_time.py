@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 HEAVY = ("keras", "tensorflow", "jax", "torch", "onnxruntime", "faiss", "sklearn", "pandas")
 NETWORKS = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
@@ -15,22 +14,24 @@ WITHOUT_KERAS = (
 
 
 def loaded_by(statement: str, packages: tuple[str, ...]) -> tuple[list[str], float]:
-    """Which of the packages a new Python has loaded after a statement, and how long it ran."""
-    code = f"{statement}\nimport sys\nprint(*(p for p in {packages!r} if p in sys.modules))"
-    start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    seconds = time.perf_counter() - start
+    """Which of the packages a new Python has loaded after a statement, and its CPU seconds."""
+    code = (
+        f"{statement}\nimport sys, time\nprint()\nprint(time.process_time())\n"
+        f"print(*(p for p in {packages!r} if p in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()[-1].split(), seconds
+    seconds, loaded = done.stdout.split("\n")[-3:-1]
+    return loaded.split(), float(seconds)
 
 
 def best_of_three(statement: str, packages: tuple[str, ...]) -> tuple[list[str], float]:
-    """Other work on the machine makes a start slower, never quicker."""
+    """Chance makes a start slower, never quicker."""
     runs = [loaded_by(statement, packages) for _ in range(3)]
     return runs[0][0], min(seconds for _, seconds in runs)
 
 
-# The goals are 0.3 and 0.5 seconds; the bounds leave room for a busy machine.
+# The goals are 0.3 and 0.5 seconds; the bounds leave room for a slow or busy machine.
 def test_importing_the_package_is_quick_and_loads_nothing_large():
     loaded, seconds = best_of_three("import fashion_rir", HEAVY)
     assert loaded == []
