@@ -23,8 +23,9 @@ ROOT = Path(__file__).parents[1]
 # Share of the kills that each piece of work gets; the study's command takes long to start.
 KILLS = {"record and ledger writing": 0.25, "embedding": 0.25, "index saving": 0.2,
          "head training": 0.15, "study step": 0.1, "study command": 0.05}  # fmt: skip
-KILLING = 0.55  # share of the time, at most
-FUZZING = 0.2
+KILLING = 0.45  # share of the time, at most
+FUZZING = 0.15
+NOTEBOOKS = 0.15
 
 
 def main() -> None:
@@ -44,7 +45,9 @@ def main() -> None:
         "cases": lambda: tested("tests/test_hostile_inputs.py"),
         "drawn": lambda: tested("tests/test_properties.py", "--hypothesis-profile=more"),
         "fuzzing": lambda: fuzzed(FUZZING * seconds),
-        "notebooks": lambda: tested("tests/test_notebook_parameters.py"),
+        "notebooks": lambda: tested(
+            "tests/test_notebook_parameters.py", seconds=NOTEBOOKS * seconds
+        ),
         "study": lambda: [] if arguments.quick else demo_study_twice(),
     }
     found = {name: said(name, part) for name, part in parts.items()}
@@ -101,10 +104,15 @@ def two_processes() -> list[dict]:
     return found
 
 
-def tested(*arguments: str) -> dict:
-    """A file of the tests, run by pytest; what failed is a loss."""
+def tested(*arguments: str, seconds: float = 0) -> dict:
+    """A file of the tests, run by pytest; what failed is a loss.
+
+    Args:
+        arguments: of pytest.
+        seconds: that what is skipped otherwise may take.
+    """
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rf", *arguments]
-    environment = os.environ | {"FASHION_RIR_TORTURE": "1"}
+    environment = os.environ | {"FASHION_RIR_TORTURE": str(seconds)}
     answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     lines = answer.stdout.splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
