@@ -32,7 +32,7 @@ from fashion_rir.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 N_PRODUCTS = 60
-N_VALUES = 60  # of the record that is written over and over
+N_VALUES = 100  # of the record that is written over and over
 SEED = 20
 MODEL = {"model": "m-32-pad", "backbone": "m", "image_size": "32", "preprocessing": "pad",
          "weights": "none-seed0", "weights_sha256": "a" * 64, "embedding_dim": "8"}  # fmt: skip
@@ -98,11 +98,11 @@ def records(folder: Path) -> None:
     workspace = Workspace(folder, "demo")
     table = ledger.verdicts(ledger.load()[:20], workspace.results)
     inputs = {"profile": "demo", "data_hash": "x"}
+    record = results.make_record("kind", "count", inputs, long="x" * 20_000)
     for value in range(N_VALUES):
-        record = results.make_record("kind", "count", inputs, value=value, long="x" * 20_000)
-        results.write(record, workspace.results)
+        results.write(record | {"value": value}, workspace.results)
         reported(folder, str(value))
-        if value % 20 == 0:
+        if value % 5 == 0:
             ledger.write(workspace, table)
 
 

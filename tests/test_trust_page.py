@@ -1,0 +1,55 @@
+"""docs/trust.md says what the record of the last `make torture` says, losses first."""
+
+import copy
+import json
+from pathlib import Path
+
+from torture import page
+
+DOCS = Path(__file__).parents[1] / "docs"
+RECORD = {
+    "inputs": {"seed": 1},
+    "made_by": {"commit": "abc"},
+    "timings": {"minutes": 2.5},
+    "kills": [{"name": "embedding", "kills": 7, "runs": 3, "losses": []},
+              {"name": "study step", "kills": 5, "runs": 2, "losses": []}],
+    "disks": [{"name": "record", "losses": []}],
+    "processes": [{"name": "pair 1", "losses": []}],
+    "fuzzing": [{"name": "table", "runs": 1200, "losses": []}],
+    "study": [{"name": "the demo study", "records": 30, "losses": []}],
+    "cases": {"passed": 141, "losses": []},
+    "drawn": {"passed": 14, "losses": []},
+    "notebooks": {"passed": 40, "losses": []},
+}  # fmt: skip
+
+
+def test_the_page_counts_what_the_record_holds():
+    text = page.text(RECORD)
+    assert "12 kills, 1 writers on a full and a read-only disk, 141 hostile files, 1,200" in text
+    assert "**Losses: 0.** (2.5 minutes, commit abc, seed 1.)" in text
+    assert "| embedding | 7 | 3 | 0 |" in text
+    assert "30 records, 0 differ" in text
+
+
+def test_a_loss_is_named_at_the_top():
+    record = copy.deepcopy(RECORD)
+    record["kills"][1]["losses"] = ["a row is doubled"]
+    record["cases"]["losses"] = ["FAILED one"]
+    assert page.losses(record) == ["study step: a row is doubled", "FAILED one"]
+    text = page.text(record)
+    assert "**Losses: 2.**" in text
+    assert text.index("- study step: a row is doubled") < text.index("## Kills")
+
+
+def test_what_was_left_out_is_said():
+    text = page.text(RECORD | {"disks": [], "fuzzing": [], "study": []})
+    assert "Skipped: mounting a small disk needs the rights of root." in text
+    assert "Fuzzing was skipped: atheris is not installed" in text
+    assert "was not run twice this time" in text
+
+
+def test_the_committed_page_is_that_of_the_committed_record():
+    record = json.loads((DOCS / "trust.json").read_text(encoding="utf-8"))
+    assert (DOCS / "trust.md").read_text(encoding="utf-8") == page.text(record)
+    assert sum(part["kills"] for part in record["kills"]) >= 50
+    assert page.losses(record) == []
