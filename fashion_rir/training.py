@@ -10,7 +10,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fashion_rir.errors import FashionRirError, ParameterError, TrainingError, unknown_name
+from fashion_rir.one_process import one_process
 
 SCHEDULES = ("constant", "cosine")
 OUT_OF_MEMORY = re.compile(
@@ -167,8 +168,8 @@ def fit(
 
     Raises:
         ParameterError: patience without validation.
-        TrainingError: the loss is not finite, memory ran out, the folder cannot be written, or it
-            holds a damaged state or that of another training.
+        TrainingError: the loss is not finite, memory ran out, the folder cannot be written, is in
+            use by another process, or holds a damaged state or that of another training.
     """
     if settings.patience is not None and validation is None:
         raise ParameterError(
@@ -196,7 +197,8 @@ def fit(
     callbacks = [_EpochSeeds(batches, seed), _StopAtNaN(folder), _Progress(settings.epochs), curve]
     if folder is not None:
         callbacks.append(_Backup(folder, curve))
-    with _explained(folder, settings.batch_size):
+    alone = nullcontext() if folder is None else one_process(folder, TrainingError)
+    with _explained(folder, settings.batch_size), alone:
         model.fit(
             batches,
             epochs=settings.epochs,

@@ -42,10 +42,11 @@ def test_a_loss_is_named_at_the_top():
 
 
 def test_what_was_left_out_is_said():
-    text = page.text(RECORD | {"disks": [], "fuzzing": [], "study": []})
-    assert "Skipped: mounting a small disk needs the rights of root." in text
-    assert "Fuzzing was skipped: atheris is not installed" in text
-    assert "was not run twice this time" in text
+    text = page.text(RECORD | {"disks": [], "fuzzing": []})
+    assert "Skipped: mounting needs the rights of root." in text
+    assert "fuzzing of the readers: skipped: atheris is not installed" in text
+    text = page.text({key: None if key in page.PARTS else RECORD[key] for key in RECORD})
+    assert text.lower().count("not run this time.") == len(page.PARTS)
 
 
 def test_the_committed_page_is_that_of_the_committed_record():

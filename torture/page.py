@@ -5,29 +5,48 @@ from pathlib import Path
 
 from fashion_rir.whole_files import write_text
 
-LISTS = ("kills", "disks", "processes", "fuzzing", "study")
+LISTS = ("kills", "disks", "processes", "fuzzing", "study")  # parts that hold several pieces
+TESTED = ("cases", "drawn", "notebooks")  # parts that are a file of the tests
+PARTS = ("kills", "processes", "disks", "cases", "drawn", "fuzzing", "notebooks", "study")
+NOT_RUN = "Not run this time."
 
 
 def losses(record: Mapping) -> list[str]:
     """Everything that went wrong, one line each."""
-    found = [f"{part['name']}: {loss}" for name in LISTS for part in record[name]
-             for loss in part["losses"]]  # fmt: skip
-    return found + [loss for name in ("cases", "drawn", "notebooks")
-                    for loss in record[name]["losses"]]  # fmt: skip
+    found = [
+        f"{piece['name']}: {loss}"
+        for name in LISTS
+        for piece in record[name] or ()
+        for loss in piece["losses"]
+    ]
+    return found + [loss for name in TESTED for loss in (record[name] or {"losses": ()})["losses"]]
 
 
 def totals(record: Mapping) -> str:
     """One line of figures."""
-    n_kills = sum(part["kills"] for part in record["kills"])
-    n_runs = sum(part["runs"] for part in record["fuzzing"])
-    return (f"{n_kills} kills, {len(record['disks'])} writers on a full and a read-only disk, "
-            f"{record['cases']['passed']} hostile files, {n_runs:,} fuzzed inputs")  # fmt: skip
+    said = []
+    if record["kills"]:
+        said.append(f"{sum(piece['kills'] for piece in record['kills'])} kills")
+    if record["disks"]:
+        said.append(f"{len(record['disks'])} writers on a full and a read-only disk")
+    if record["cases"]:
+        said.append(f"{record['cases']['passed']} hostile files")
+    if record["fuzzing"]:
+        said.append(f"{sum(piece['runs'] for piece in record['fuzzing']):,} fuzzed inputs")
+    return ", ".join(said)
 
 
 def text(record: Mapping) -> str:
     """The page."""
-    found = losses(record)
-    inputs, made_by = record["inputs"], record["made_by"]
+    found, made_by = losses(record), record["made_by"]
+    sections = {
+        "Kills": _kills(record["kills"]),
+        "Two processes on one store": _processes(record["processes"]),
+        "Full and read-only disks": _disks(record["disks"]),
+        "Bad inputs": _inputs(record),
+        "Notebooks": _notebooks(record["notebooks"]),
+        "The same numbers twice": _study(record["study"]),
+    }
     lines = [
         "# Trust: what this project survives",
         "",
@@ -37,57 +56,14 @@ def text(record: Mapping) -> str:
         "",
         f"Last run: {totals(record)}. **Losses: {len(found)}.** "
         f"({record['timings']['minutes']} minutes, commit {made_by['commit']}, seed "
-        f"{inputs['seed']}.)",
+        f"{record['inputs']['seed']}.)",
         "",
         *[f"- {loss}" for loss in found],
         *[""] * bool(found),
-        "## Kills",
-        "",
-        "Work is killed (SIGKILL) at random moments, started again, killed again, and then left to "
-        "end. Lost is what was reported done and is not there; a row that is there twice; a file "
-        "that is half-written; and any difference to the end of work that was not killed.",
-        "",
-        *_table(("work", "kills", "ends compared", "losses"),
-                ((p["name"], p["kills"], p["runs"], len(p["losses"])) for p in record["kills"])),
-        "",
-        "## Full and read-only disks",
-        "",
-        "Every place that the study writes to, on a disk with no byte left (with nothing there "
-        "yet, and with an earlier version) and on a read-only one. It must be one sentence, what "
-        "was there must not change, and the same must work once there is space.",
-        "",
-        *(_table(("writer", "losses"), ((p["name"], len(p["losses"])) for p in record["disks"]))
-          if record["disks"] else ["Skipped: mounting a small disk needs the rights of root."]),
-        "",
-        "## Two processes on one store",
-        "",
-        "Two processes embed the same catalogue into the same store at once. One may be refused "
-        "in a sentence; no row may be lost or doubled.",
-        "",
-        f"{len(record['processes'])} pairs, "
-        f"{sum(len(p['losses']) for p in record['processes'])} losses.",
-        "",
-        "## Bad inputs",
-        "",
-        f"- {record['cases']['passed'] - 1} damaged or hostile files (`tests/hostile_inputs.py`), "
-        "each with the sentence that must come, or read as what they are.",
-        f"- {record['drawn']['passed']} properties of readers, search and metrics on drawn inputs "
-        "(`tests/test_properties.py`), against slow references.",
-        *(_fuzzing(record["fuzzing"])),
-        "",
-        "## Notebooks",
-        "",
-        f"{record['notebooks']['passed']} checks of parameters that were set to wrong values "
-        "(`tests/test_notebook_parameters.py`), each answered by one sentence.",
-        "",
-        "## The same numbers twice",
-        "",
-        *([f"The demo study, run twice: {p['records']} records, {len(p['losses'])} differ "
-           "(times and commit left out)." for p in record["study"] if "records" in p]
-          or ["The demo study was not run twice this time (`--quick`, or it failed)."]),
-        "",
-    ]  # fmt: skip
-    return "\n".join(lines)
+    ]
+    for title, section in sections.items():
+        lines += [f"## {title}", "", *section, ""]
+    return "\n".join(lines[:-1]) + "\n"
 
 
 def write(record: Mapping, path: Path) -> None:
@@ -95,15 +71,78 @@ def write(record: Mapping, path: Path) -> None:
     write_text(path, text(record))
 
 
-def _fuzzing(parts: Iterable[Mapping]) -> list[str]:
-    parts = list(parts)
-    if not parts:
-        return ["- Fuzzing was skipped: atheris is not installed (extra `fuzz`)."]
-    return [
-        f"- Coverage-guided fuzzing of the {part['name']} reader: {part['runs']:,} inputs, "
-        f"{len(part['losses'])} findings."
-        for part in parts
+def _kills(pieces: Iterable[Mapping] | None) -> list[str]:
+    about = (
+        "Work is killed (SIGKILL) at random moments, started again, killed again, and then left to "
+        "end. Lost is what was reported done and is not there; a row that is there twice; a file "
+        "that is half-written; and any difference to the end of work that was not killed."
+    )
+    if pieces is None:
+        return [about, "", NOT_RUN]
+    rows = [(p["name"], p["kills"], p["runs"], len(p["losses"])) for p in pieces]
+    return [about, "", *_table(("work", "kills", "ends compared", "losses"), rows)]
+
+
+def _processes(pieces: Iterable[Mapping] | None) -> list[str]:
+    about = (
+        "Two processes embed the same catalogue into the same store at once. One may be refused in "
+        "a sentence; no row may be lost or doubled."
+    )
+    if pieces is None:
+        return [about, "", NOT_RUN]
+    n_losses = [len(piece["losses"]) for piece in pieces]
+    return [about, "", f"{len(n_losses)} pairs, {sum(n_losses)} losses."]
+
+
+def _disks(pieces: Iterable[Mapping] | None) -> list[str]:
+    about = (
+        "Every place that the study writes to, on a disk with no byte left (with nothing there "
+        "yet, and with an earlier version) and on a read-only one. It must be one sentence, what "
+        "was there must not change, and the same must work once there is space."
+    )
+    if not pieces:
+        reason = NOT_RUN if pieces is None else "Skipped: mounting needs the rights of root."
+        return [about, "", reason]
+    rows = [(piece["name"], len(piece["losses"])) for piece in pieces]
+    return [about, "", *_table(("writer", "losses"), rows)]
+
+
+def _inputs(record: Mapping) -> list[str]:
+    lines = [
+        f"- Damaged or hostile files (`tests/hostile_inputs.py`), each with the sentence that must "
+        f"come, or read as what they are: {_passed(record['cases'])}",
+        f"- Properties of readers, search and metrics on drawn inputs (`tests/test_properties.py`), "
+        f"against slow references: {_passed(record['drawn'])}",
     ]
+    if not record["fuzzing"]:
+        reason = NOT_RUN if record["fuzzing"] is None else "skipped: atheris is not installed."
+        return [*lines, f"- Coverage-guided fuzzing of the readers: {reason}"]
+    return lines + [
+        f"- Coverage-guided fuzzing of the {piece['name']} reader: {piece['runs']:,} inputs, "
+        f"{len(piece['losses'])} findings."
+        for piece in record["fuzzing"]
+    ]
+
+
+def _notebooks(part: Mapping | None) -> list[str]:
+    return [
+        "Each parameter of each notebook is set to a wrong value, which must be answered by one "
+        f"sentence (`tests/test_notebook_parameters.py`): {_passed(part)}"
+    ]
+
+
+def _study(pieces: Iterable[Mapping] | None) -> list[str]:
+    about = "The demo study is run twice, each time in a folder of its own; times and commit apart:"
+    if pieces is None:
+        return [f"{about} {NOT_RUN[0].lower()}{NOT_RUN[1:]}"]
+    counts = [f"{p.get('records', 0)} records, {len(p['losses'])} differ." for p in pieces]
+    return [f"{about} {' '.join(counts)}"]
+
+
+def _passed(part: Mapping | None) -> str:
+    if part is None:
+        return "not run this time."
+    return f"{part['passed']} checks held, {len(part['losses'])} did not."
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:

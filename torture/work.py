@@ -32,7 +32,7 @@ from fashion_rir.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 N_PRODUCTS = 60
-N_VALUES = 100  # of the record that is written over and over
+N_VALUES = 60  # of the record that is written over and over
 SEED = 20
 MODEL = {"model": "m-32-pad", "backbone": "m", "image_size": "32", "preprocessing": "pad",
          "weights": "none-seed0", "weights_sha256": "a" * 64, "embedding_dim": "8"}  # fmt: skip
@@ -96,19 +96,19 @@ def study(folder: Path) -> None:
 def records(folder: Path) -> None:
     """One record and one ledger, written anew again and again."""
     workspace = Workspace(folder, "demo")
-    table = ledger.verdicts(ledger.load()[:20], workspace.results)
+    table = ledger.verdicts(ledger.load()[:10], workspace.results)
     inputs = {"profile": "demo", "data_hash": "x"}
     record = results.make_record("kind", "count", inputs, long="x" * 20_000)
     for value in range(N_VALUES):
         results.write(record | {"value": value}, workspace.results)
         reported(folder, str(value))
-        if value % 5 == 0:
+        if value % 10 == 0:
             ledger.write(workspace, table)
 
 
 def index(folder: Path) -> None:
     """Save two indexes in one folder in turn, again and again."""
-    for number in (*range(12), 1):
+    for number in (*range(6), 1):
         Index(gallery(number % 2), "hnsw").save(folder / "index")
         reported(folder, str(number % 2))
 
