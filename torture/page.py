@@ -109,9 +109,9 @@ def _disks(pieces: Iterable[Mapping] | None) -> list[str]:
 
 def _inputs(record: Mapping) -> list[str]:
     lines = [
-        f"- Damaged or hostile files (`tests/hostile_inputs.py`), each with the sentence that must "
+        "- Damaged or hostile files (`tests/hostile_inputs.py`), each with the sentence that must "
         f"come, or read as what they are: {_passed(record['cases'])}",
-        f"- Properties of readers, search and metrics on drawn inputs (`tests/test_properties.py`), "
+        "- Properties of readers, search and metrics on drawn inputs (`tests/test_properties.py`), "
         f"against slow references: {_passed(record['drawn'])}",
     ]
     if not record["fuzzing"]:
