@@ -23,9 +23,8 @@ full: setup ## The same on all real products (hours); needs FASHION_RIR_ARCHIVE.
 report: setup ## The HTML report again, from what was run: make report PROFILE=full.
 	$(BIN)/python -m fashion_rir.report $(or $(PROFILE),demo)
 
-storefront: ## The shop to search by photo: not built yet.
-	@echo "The storefront is not built yet; 'fashion-rir search' finds products by photo." >&2
-	@exit 1
+storefront: setup ## The shop to search by photo, as a web page: make storefront PROFILE=full.
+	$(BIN)/fashion-rir storefront --profile $(or $(PROFILE),demo)
 
 # The study comes before pytest, so that pytest's summary is the last line, and the committed
 # notebooks find their embeddings made. Two processes, each with whole files: cells keep their order.

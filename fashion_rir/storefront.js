@@ -287,7 +287,7 @@ function render({ model, el }) {
     const shown = isCosine ? (1 - card.distance).toFixed(3) : card.distance.toPrecision(3);
     const label = isCosine ? "similarity" : "distance";
     const name = `why-${card.id}`;
-    return h("li", { class: "card" },
+    return h("li", { class: "card", "data-product": card.id },
       photo(buffer, altOf(card)),
       h("h3", {}, card.name),
       h("p", { class: "about" },

@@ -15,7 +15,11 @@ MAP_PRODUCTS = 5000  # a map of more products takes minutes: notebook 07 makes i
 
 
 def prepare(
-    workspace: Workspace, parameters: Mapping[str, object], say: Say = lambda text: None
+    workspace: Workspace,
+    parameters: Mapping[str, object],
+    say: Say = lambda text: None,
+    *,
+    every_export: bool = True,
 ) -> Shop:
     """Shop window, feature store, galleries, thresholds, and an ONNX export of each backbone.
 
@@ -24,6 +28,8 @@ def prepare(
         parameters: of notebook 10: `catalogue`, `sample_size`, `seed`, `weights`, and `backbone`,
             `image_size` and `preprocessing` of the model that is searched by at first.
         say: told before long work, and what could not be done.
+        every_export: export all pretrained backbones that have a feature store, not only the
+            first model's.
 
     Returns:
         The shop.
@@ -42,7 +48,7 @@ def prepare(
         network = _build(parameters["backbone"], parameters["image_size"], parameters)
         experiments.embed(workspace, catalog, network, preprocessing=parameters["preprocessing"],
                           engine="onnx")  # fmt: skip
-    for model in models.model_names(workspace):
+    for model in models.model_names(workspace) if every_export else [first]:
         try:
             _export(shop, model, parameters, say)
         except FashionRirError as error:
@@ -77,10 +83,11 @@ def _build(name: str, image_size: object, parameters: Mapping[str, object]) -> b
 
 
 def _export(shop: Shop, model: str, parameters: Mapping[str, object], say: Say) -> None:
-    """Export the backbone of a feature store, if it is one and has no export yet."""
+    """Export the backbone of a feature store, if it is a pretrained one and has no export yet."""
     metadata = models.store_metadata(shop, model)
-    if metadata.get("backbone") not in backbones.BACKBONES:
-        return
+    is_backbone = metadata.get("backbone") in backbones.BACKBONES
+    if not is_backbone or model != first_model(metadata):
+        return  # a trained model has a name of its own; it is searched by products only
     path = models.export_path(shop.workspace, metadata)
     if path.exists() and onnx_engine.check_path(path).exists():
         return
