@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_rir import splits, threshold_study, thresholds
 from fashion_rir.backbones import BACKBONES
 from fashion_rir.embeddings import Embedder
 from fashion_rir.errors import FashionRirError, RecordError, StoreError
@@ -192,6 +191,8 @@ def calibration(
 
 
 def _recorded_curve(shop: Shop, name: str) -> dict[str, list[float]] | None:
+    if not (shop.workspace.results / f"{name}.json").exists():
+        return None
     from fashion_rir import results
 
     try:
@@ -202,6 +203,8 @@ def _recorded_curve(shop: Shop, name: str) -> dict[str, list[float]] | None:
 
 
 def _calibrated(shop: Shop, gallery: Gallery) -> dict[str, list[float]]:
+    from fashion_rir import splits, threshold_study, thresholds
+
     is_test = splits.is_test_product(shop.products, seed=SEED)
     queries = np.flatnonzero(threshold_study.sample_queries(is_test, N_QUERIES, seed=SEED))
     generator = np.random.default_rng(SEED)

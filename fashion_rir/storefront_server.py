@@ -90,6 +90,11 @@ def server_config(parameters: Mapping[str, object]) -> Config:
     config.VoilaConfiguration.file_allowlist = []
     config.VoilaConfiguration.file_denylist = [".*"]
     config.VoilaConfiguration.prelaunch_hook = prelaunch
+    config.VoilaConfiguration.extension_denylist = ["jupyterlab_pygments"]  # colours for code
+    if os.name == "posix":
+        # Files, which only this user can open. Ports are found free and then taken by another
+        # when several visitors come at once, and their kernel dies.
+        config.KernelManager.transport = "ipc"
     config.AsyncMappingKernelManager.cull_idle_timeout = IDLE_SECONDS
     config.AsyncMappingKernelManager.cull_interval = 60
     return config
