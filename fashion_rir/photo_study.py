@@ -81,7 +81,8 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         One row a model: `backbone`, `image size` (pixels), `preprocessing`, `mAP` and
-        `precision@10` by articleType, `colour P@10` and `graded nDCG@10`, held out, micro.
+        `precision@10` by articleType, `colour P@10` and `graded nDCG@10`, held out, micro. The
+        last is missing where a record is older than this metric.
 
     Raises:
         RecordError: one is missing, or they are of different data.
@@ -89,6 +90,7 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
     rows = []
     for record in results.read_named(folder, [f"{name}-cosine" for name in names]):
         model, found = record["inputs"]["model"], record["protocols"]["held_out"]
+        graded = found.get("graded", {}).get("micro", {})
         by_type, by_colour = (found["labels"][label]["micro"] for label in
                               ("articleType", "baseColour"))  # fmt: skip
         rows.append(
@@ -99,7 +101,7 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
                 "mAP": by_type["mAP"]["value"],
                 "precision@10": by_type["precision@10"]["value"],
                 "colour P@10": by_colour["precision@10"]["value"],
-                "graded nDCG@10": found["graded"]["micro"]["nDCG@10"]["value"],
+                "graded nDCG@10": graded.get("nDCG@10", {}).get("value", np.nan),
             }
         )
     return pd.DataFrame(rows)
