@@ -100,7 +100,7 @@ def separate(
     parts = _parts(distance_sums(gallery, codes), codes)
     if not parts["own sum"].any():
         raise ParameterError(
-            f"All products of each {label} have the same embedding, so a distance between classes is "
+            f"All products of each {label} have the same embedding: a distance between classes is "
             "infinitely many times one within a class; there is no separation ratio to report."
         )
     names = np.sort(products[label].dropna().unique())
