@@ -76,6 +76,9 @@ def by_sqlite_vec(gallery: Gallery) -> dict[str, Search]:
         print("sqlite-vec: not installed (extra 'peers')")
         return {}
     connection = sqlite3.connect(":memory:")
+    if not hasattr(connection, "enable_load_extension"):
+        print("sqlite-vec: this Python's sqlite3 cannot load extensions")
+        return {}
     connection.enable_load_extension(True)
     sqlite_vec.load(connection)
     dim = gallery.vectors.shape[1]

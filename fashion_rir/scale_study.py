@@ -4,6 +4,8 @@ The products are made from real embeddings: whitened to 128 numbers, drawn again
 with noise of its own as large as the distance of a typical product to its nearest neighbour. So
 the cloud has the real one's shape, and every vector is another. Larger numbers are worked out on
 paper from what is measured here (`paper_table`).
+
+    python -m fashion_rir.scale_study    # both records anew, of the full profile
 """
 
 import os
@@ -19,10 +21,11 @@ from fashion_rir import feature_store, full_ranking, results, shards, splits, tr
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.index_benchmark import stream_seconds
 from fashion_rir.retrieval import Gallery
-from fashion_rir.workspace import Workspace
+from fashion_rir.workspace import Workspace, open_workspace
 
 SIZES = (10_000, 100_000, 500_000, 2_000_000)
 PROBED = (1, 4, 16, 64)
+MODEL, SEED = "mobilenetv2-128-resize", 20
 DIM, K, N_QUERIES = 128, 10, 200
 N_TIMED = 50  # of the queries, one by one
 SHARD_SIZE = 500_000  # products
@@ -272,3 +275,16 @@ def _seconds_a_query(gallery: shards.ShardedGallery, queries: np.ndarray, n_prob
         seconds.append(time.perf_counter() - start)
     faiss.omp_set_num_threads(n_threads)
     return float(np.median(seconds))
+
+
+def main() -> None:
+    """Measure both records of the full profile; minutes."""
+    workspace = open_workspace("full")
+    store = FeatureStore.open(workspace.feature_store(MODEL))
+    float16_effect(workspace, workspace.load_catalog("real").products, store, n_queries=1000,
+                   seed=SEED)  # fmt: skip
+    run(workspace, store, seed=SEED)
+
+
+if __name__ == "__main__":
+    main()
