@@ -30,9 +30,10 @@ def section(workspace: Workspace) -> str:
     return "\n".join([
         f"Vectors made from the embeddings of {curve['inputs']['model']}, "
         f"{curve['inputs']['dim']} numbers, k = {curve['inputs']['k']}, "
-        f"{curve['inputs']['n_queries']} queries. Times are of one run on {timings['cores']} cores "
-        f"that others used too (load {timings['load']:.1f}), each query on one core: read the "
-        "ratios.",
+        f"{curve['inputs']['n_queries']} queries. Times are by the clock, of one run on "
+        f"{timings['cores']} cores that others used too (load {timings['load']:.1f}), each query "
+        "on one core: a quiet machine is several times as fast, and only large ratios tell "
+        "anything.",
         "",
         _markdown(measured),
         "",
