@@ -157,9 +157,9 @@ def by_workers(
         for number in range(n_rounds + 1):
             alone, shared = folder / f"a{number}.sqlite", folder / f"b{number}.sqlite"
             one = limits.seconds_of(lambda path=alone: embeddings.embed_catalog(
-                products, onnx, preprocessing="resize", path=path, batch_size=32))  # fmt: skip
+                products, onnx, preprocessing="resize", path=path, batch_size=BATCH_SIZE))  # fmt: skip
             two = limits.seconds_of(lambda path=shared: cluster.embed_catalog(
-                client, products, plan, path=path, batch_size=32))  # fmt: skip
+                client, products, plan, path=path, batch_size=BATCH_SIZE))  # fmt: skip
             if number:  # the first round wakes both
                 found["onnx, one process"].append(len(products) / one)
                 found["onnx, two dask workers"].append(len(products) / two)

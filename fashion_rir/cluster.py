@@ -129,7 +129,7 @@ def embed_catalog(
     plan: Plan,
     *,
     path: Path,
-    batch_size: int = 32,
+    batch_size: int = 64,
     number_format: str = "float32",
 ) -> FeatureStore:
     """As `embeddings.embed_catalog`, by the workers of a cluster.
@@ -139,7 +139,7 @@ def embed_catalog(
         catalog: the products; only the client needs it.
         plan: the network.
         path: the feature store's file; made if missing, continued if there.
-        batch_size: images a task, at least 1.
+        batch_size: images a task, at least 1; a task costs milliseconds, however few they are.
         number_format: of the store.
 
     Returns:
