@@ -156,10 +156,11 @@ def by_workers(
         cluster.check_workers(client, plan)
         for number in range(n_rounds + 1):
             alone, shared = folder / f"a{number}.sqlite", folder / f"b{number}.sqlite"
-            one = limits.seconds_of(lambda path=alone: embeddings.embed_catalog(
-                products, onnx, preprocessing="resize", path=path, batch_size=BATCH_SIZE))  # fmt: skip
-            two = limits.seconds_of(lambda path=shared: cluster.embed_catalog(
-                client, products, plan, path=path, batch_size=BATCH_SIZE))  # fmt: skip
+            asked = {"batch_size": BATCH_SIZE}
+            one = limits.seconds_of(lambda path=alone, asked=asked: embeddings.embed_catalog(
+                products, onnx, preprocessing="resize", path=path, **asked))  # fmt: skip
+            two = limits.seconds_of(lambda path=shared, asked=asked: cluster.embed_catalog(
+                client, products, plan, path=path, **asked))  # fmt: skip
             if number:  # the first round wakes both
                 found["onnx, one process"].append(len(products) / one)
                 found["onnx, two dask workers"].append(len(products) / two)
