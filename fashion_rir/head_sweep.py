@@ -6,7 +6,6 @@ from Python's generator, from which the other threads of a worker draw too.
 """
 
 import json
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -143,10 +142,10 @@ def _train(shared: tuple, token: str, one: SweepRun) -> dict:
     from distributed import get_worker
 
     folder = Path(get_worker().local_directory)
-    given = folder / f"sweep-{token}.pickle"
+    given = folder / f"sweep-{token}"
     with _writing:
         if not given.exists():
-            given.with_suffix(".part").write_bytes(pickle.dumps(shared))
+            _write_shared(shared, given.with_suffix(".part"))
             given.with_suffix(".part").replace(given)
     with tempfile.TemporaryDirectory(dir=folder) as made:
         asked, answer = Path(made) / "run.json", Path(made) / "record.json"
@@ -161,13 +160,35 @@ def _train(shared: tuple, token: str, one: SweepRun) -> dict:
         return json.loads(answer.read_text(encoding="utf-8"))
 
 
+def _write_shared(shared: tuple, folder: Path) -> None:
+    """What all runs share, as files that are read without executing anything."""
+    profile, products, models, label, split_seed = shared
+    folder.mkdir(exist_ok=True)
+    products.to_parquet(folder / "products.parquet")
+    for number, (matrix, _) in enumerate(models):
+        np.save(folder / f"{number}.npy", matrix)
+    about = {"profile": profile, "label": label, "split_seed": split_seed,
+             "models": [dict(metadata) for _, metadata in models]}  # fmt: skip
+    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _read_shared(folder: Path) -> tuple:
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    models = [
+        (np.load(folder / f"{number}.npy", allow_pickle=False), metadata)
+        for number, metadata in enumerate(about["models"])
+    ]
+    products = pd.read_parquet(folder / "products.parquet")
+    return about["profile"], products, models, about["label"], about["split_seed"]
+
+
 def _main(given: str, asked: str, answer: str) -> None:
     """Read what is shared and which run, train, write the record."""
     from fashion_rir import head_study
     from fashion_rir.heads import HeadSettings
     from fashion_rir.training import TrainingSettings
 
-    profile, products, models, label, split_seed = pickle.loads(Path(given).read_bytes())
+    profile, products, models, label, split_seed = _read_shared(Path(given))
     one = SweepRun(**json.loads(Path(asked).read_text(encoding="utf-8")))
     workspace = Workspace(Path(answer).parent, profile)
     catalog = Catalog(products, source=None, listed=products)

@@ -185,8 +185,8 @@ class ShardedGallery:
         self._shards = [
             (
                 faiss.read_index(str(folder / f"{shard['name']}.faiss"), flags),
-                np.load(folder / f"{shard['name']}-vectors.npy", mmap_mode="r"),
-                np.load(folder / f"{shard['name']}-ids.npy"),
+                np.load(folder / f"{shard['name']}-vectors.npy", mmap_mode="r", allow_pickle=False),
+                np.load(folder / f"{shard['name']}-ids.npy", allow_pickle=False),
             )
             for shard in shards
         ]

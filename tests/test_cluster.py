@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fashion_rir import (
@@ -192,7 +193,21 @@ def test_a_training_that_fails_on_a_worker_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
     (one,) = head_sweep.grid([0], [20], epochs=1)
     with pytest.raises(ClusterError, match="probe, seed 20, failed: TrainingError: loss is not"):
-        head_sweep._train(("shared",), "token", one)
+        head_sweep._train(("demo", pd.DataFrame(), [], "articleType", 20), "token", one)
+
+
+def test_what_a_sweep_shares_comes_back_from_its_files(tmp_path):
+    products = pd.DataFrame({"id": [1, 2], "articleType": ["Shirts", None]})
+    products["year"] = pd.array([2011, None], dtype="Int64")
+    matrix = np.array([[1, 2], [3, 4]], dtype=np.float32)
+    shared = ("demo", products, [(matrix, {"model": "a"})], "articleType", 20)
+    head_sweep._write_shared(shared, tmp_path / "shared")
+    profile, found, ((vectors, metadata),), label, seed = head_sweep._read_shared(
+        tmp_path / "shared"
+    )
+    assert (profile, metadata, label, seed) == ("demo", {"model": "a"}, "articleType", 20)
+    pd.testing.assert_frame_equal(found, products)
+    np.testing.assert_array_equal(vectors, matrix)
 
 
 # The last one that needs the workers: a new one takes seconds to load Keras.
