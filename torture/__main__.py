@@ -22,7 +22,7 @@ from torture import comparison, disks, fuzz, kills, page, work
 
 ROOT = Path(__file__).parents[1]
 # Share of the kills that each piece of work gets; the study's command takes long to start.
-KILLS = {"record and ledger writing": 0.35, "embedding": 0.25, "index saving": 0.25,
+KILLS = {"embedding": 0.4, "record and ledger writing": 0.25, "index saving": 0.2,
          "study step": 0.05, "head training": 0.05, "study command": 0.05}  # fmt: skip
 KILLING = 0.45  # share of the time, at most
 FUZZING = 0.15
@@ -82,7 +82,8 @@ def killed(n_kills: int, seed: int, seconds: float) -> list[dict]:
         n_wanted = max(1, round(share * n_kills))
         with kills.ForkServer(trains=name == "head training") as server:
             result = kills.torment(server, name, n_wanted, seed=seed, until=until)
-        print(f"  {name}: {result.kills} kills, {len(result.losses)} losses", flush=True)
+        print(f"  {name}: {result.kills} kills, {len(result.losses)} losses",
+              *result.losses[:3], sep="\n    ", flush=True)  # fmt: skip
         found.append(asdict(result))
     return found
 

@@ -164,7 +164,12 @@ def faults(name: str, folder: Path) -> list[str]:
     """What a kill has lost, doubled or left half-written."""
     said = folder / "reported.txt"
     done = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
-    found = [f"{path.name} is half-written" for path in folder.rglob("*.json") if _is_half(path)]
+    seen = [
+        path
+        for path in folder.rglob("*.json")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)  # scratch
+    ]
+    found = [f"{path.relative_to(folder)} is half-written" for path in seen if _is_half(path)]
     return found + _CHECKS.get(name, lambda folder, done: [])(folder, done)
 
 
