@@ -18,6 +18,7 @@ import traitlets
 from PIL import Image
 
 from fashion_rir import embeddings, images
+from fashion_rir import storefront_map as maps
 from fashion_rir import storefront_models as models
 from fashion_rir import storefront_search as searches
 from fashion_rir.errors import FashionRirError, ImageError, ParameterError
@@ -63,7 +64,7 @@ class Storefront(anywidget.AnyWidget):
         self._photo: Image.Image | None = None
         self._gallery: tuple[tuple[str, str], Gallery, dict[str, str]] | None = None
         self._embedder: tuple[str, embeddings.Embedder] | None = None
-        self._maps: dict[str, object] = {}
+        self._maps: dict[str, np.ndarray] = {}
         first = model if model in self._names else next(iter(self._names), None)
         super().__init__(
             shop_info={
@@ -166,21 +167,18 @@ class Storefront(anywidget.AnyWidget):
         return {"kind": "csv", "csv": searches.as_csv(self._shop, found, settings)}, []
 
     def _map(self, message: dict, _: list) -> Reply:
-        from fashion_rir import storefront_map
-
         settings = Settings.from_message(message.get("settings"), self._names)
-        metadata = self._open_gallery(settings)[1]
-        product = _product_id(message)
+        gallery, metadata = self._open_gallery(settings)
         if settings.model not in self._maps:
-            self._say("Unfolding the map")
-            self._maps[settings.model] = storefront_map.open_map(self._shop, metadata)
+            self._maps[settings.model] = maps.open_map(self._shop, metadata)
         made = self._maps[settings.model]
-        if product is not None:
-            place = made.coordinates[self._row(product)]
+        product = _product_id(message)
+        if product is not None and message.get("box") is None:
+            spot = made[self._row(product)]
         else:
-            self._say("Placing the photo on the map")
-            place = storefront_map.place(made, self._vector(message, metadata), metadata)
-        return storefront_map.reply(self._shop, made, place)
+            vector = self._vector(message, metadata)
+            spot = maps.spot_of(made, self._shop, gallery, vector)
+        return maps.reply(self._shop, made, spot)
 
     def _find(self, message: dict, settings: Settings) -> tuple[Found, dict[str, str]]:
         """The results, and what the query is, or probably is."""

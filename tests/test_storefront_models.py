@@ -139,7 +139,7 @@ def test_a_recorded_curve_of_the_same_catalogue_goes_first(shop):
     curve = {"thresholds": [0.5], "precision": [0.9], "recall": [0.1], "false_match_rate": [0.0]}
     name = f"thresholds-{MODEL}-cosine"
     for data_hash in (shop.data_hash, "another"):
-        inputs = {"data_hash": data_hash, "measure": "cosine"}
+        inputs = {"profile": "shop", "data_hash": data_hash, "measure": "cosine"}
         record = results.make_record("threshold_calibration", name, inputs, curve=curve)
         results.write(record, shop.workspace.results)
         is_taken = models.calibration(shop, MODEL, gallery) == curve
