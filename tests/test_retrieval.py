@@ -259,3 +259,12 @@ def test_ranked_equals_a_stable_argsort() -> None:
     assert found.dtype == np.int64
     assert (found == np.argsort(distances, axis=1, kind="stable")).all()
     assert (ranked(distances[:, ::2]) == np.argsort(distances[:, ::2], 1, kind="stable")).all()
+
+
+def test_a_saved_gallery_serves_the_other_measure_of_the_same_vectors(tmp_path) -> None:
+    Gallery(np.array([[0, 0], [3, 4]], np.float32), [1, 2], "euclidean").save(tmp_path)
+    query = np.zeros((1, 2), np.float32)
+    assert Gallery.load(tmp_path).distances(query).tolist() == [[0, 5]]
+    assert Gallery.load(tmp_path, "manhattan").distances(query).tolist() == [[0, 7]]
+    with pytest.raises(StoreError, match="a gallery for euclidean, not for cosine"):
+        Gallery.load(tmp_path, "cosine")
