@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fashion_rir import results
-from torture import comparison, disks, fuzz, kills, page, work
+from torture import comparison, disks, fuzz, kills, page
 
 ROOT = Path(__file__).parents[1]
 # Share of the kills that each piece of work gets; the study's command takes long to start.
@@ -51,19 +51,25 @@ def main() -> None:
         ),
         "study": demo_study_twice,
     }
-    chosen = arguments.only or page.PARTS
-    found = {name: said(name, parts[name]) if name in chosen else None for name in page.PARTS}
     inputs = {"profile": "demo", "data_hash": "drawn", "kills": arguments.kills,
               "seed": arguments.seed, "minutes": arguments.minutes}  # fmt: skip
-    record = results.make_record(
-        "torture", "trust", inputs, **found,
-        timings={"minutes": round((time.monotonic() - start) / 60, 1)},
-    )  # fmt: skip
-    results.write(record, ROOT / "docs")
-    page.write(record, ROOT / "docs" / "trust.md")
+    found: dict[str, object] = dict.fromkeys(page.PARTS)
+    for name in page.PARTS:
+        if name in (arguments.only or page.PARTS):
+            found[name] = said(name, parts[name])
+            record = kept(inputs, found, time.monotonic() - start)
     losses = page.losses(record)
     print(f"{page.totals(record)}\nlosses: {len(losses)}", *losses, sep="\n")
     sys.exit(bool(losses))
+
+
+def kept(inputs: dict, found: dict, seconds: float) -> dict:
+    """The record of what was run so far, and its page."""
+    timings = {"minutes": round(seconds / 60, 1)}
+    record = results.make_record("torture", "trust", inputs, **found, timings=timings)
+    results.write(record, ROOT / "docs")
+    page.write(record, ROOT / "docs" / "trust.md")
+    return record
 
 
 def said(name: str, part: Callable[[], object]) -> object:
@@ -80,6 +86,9 @@ def killed(n_kills: int, seed: int, seconds: float) -> list[dict]:
     found, until = [], time.monotonic() + seconds
     for name, share in KILLS.items():
         n_wanted = max(1, round(share * n_kills))
+        if time.monotonic() > until:
+            print(f"  {name}: no time left", flush=True)
+            continue
         with kills.ForkServer(trains=name == "head training") as server:
             result = kills.torment(server, name, n_wanted, seed=seed, until=until)
         print(f"  {name}: {result.kills} kills, {len(result.losses)} losses",
@@ -159,5 +168,4 @@ def demo_study_twice() -> list[dict]:
 
 
 if __name__ == "__main__":
-    work.ROOT.joinpath("docs").mkdir(exist_ok=True)
     main()
