@@ -15,7 +15,7 @@ LEFT_OUT = ("timings", "made_by")  # of a record
 # Neither a result nor reported done: notes of the torture, locks, what a kill left half-written
 # under another name, pages, logs.
 IGNORED = re.compile(
-    r"reported\.txt$|log\.txt$|\.log$|\.part$|partial\.|\.part\.|lock|\.html$|\.ipynb$"
+    r"reported\.txt$|log\.txt$|\.log$|\.part(-journal)?$|partial\.|\.part\.|lock|\.html$|\.ipynb$"
     r"|\.demo-|training_metadata|catalog/photos-|/backup/|^notebooks/|^profiles/|^reports/full/"
 )
 
