@@ -22,7 +22,7 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE = 20_000  # milliseconds; a kernel takes some seconds to start, and more on a busy machine
+PATIENCE = 60_000  # milliseconds; a kernel takes some seconds to start, and more on a busy machine
 
 pytestmark = [
     pytest.mark.slow,
