@@ -14,7 +14,7 @@ from fashion_rir.model_table import cost_table, measure_costs, pareto_front
 from fashion_rir.workspace import Workspace
 
 SEED = 20
-N = 60
+N = 150  # with fewer, the test products have one class alone
 
 
 @pytest.fixture(scope="module")

@@ -68,12 +68,10 @@ def wrong_value(name: str, value: object) -> object:
 
 
 def wrong_values() -> list[tuple[Path, str, object]]:
-    """Every notebook and draft, every parameter, and its wrong value."""
-    numbers = {path.name[:2] for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")}
-    drafts = [p for p in (ROOT / "drafts").glob("[0-9][0-9]-*.txt") if p.name[:2] not in numbers]
+    """Every notebook, every parameter, and its wrong value."""
     return [
         (path, name, wrong_value(name, value))
-        for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb")) + sorted(drafts)
+        for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
         for name, value in parameters(code_cells(path)).items()
         if wrong_value(name, value) is not None
     ]
