@@ -110,7 +110,7 @@ def embed(
 
     Returns:
         float32 of shape (n_products, embedding_dim), in the catalogue's order, and the store's
-        metadata.
+        metadata. What another training of the same name has left is made anew.
 
     Raises:
         ParameterError: unknown engine or number format.
@@ -120,6 +120,8 @@ def embed(
     metadata = embedder.metadata(preprocessing) | {"data_hash": catalog.data_hash}
     names = catalog.products["image_name"]
     path = workspace.feature_store(metadata["model"])
+    if "training" in metadata:
+        _drop_earlier_training(path, metadata["training"])
     if not _is_complete(path, metadata, names):
         embedder = on_engine(workspace, embedder, engine)
         embeddings.embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path,
@@ -213,8 +215,9 @@ def retrieval(
         protocols: some of `evaluation.PROTOCOLS`.
 
     Returns:
-        The record, also written to the profile's results. The scores of the single queries lie
-        beside the features (`read_scores`).
+        The record, also written to the profile's results; it may hold more protocols, if they
+        were asked for before. The scores of the single queries lie beside the features
+        (`read_scores`).
     """
     vectors, metadata = model
     inputs = describe(workspace, catalog, metadata) | {
@@ -229,7 +232,9 @@ def retrieval(
     scores_path = workspace.scores / f"{name}.parquet"
     if (workspace.results / f"{name}.json").exists() and scores_path.exists():
         record = results.read(workspace.results, name)
-        if record["inputs_hash"] == results.hash_inputs(inputs):
+        recorded = record["inputs"].get("protocols", [])
+        is_same = record["inputs_hash"] == results.hash_inputs(inputs | {"protocols": recorded})
+        if is_same and set(protocols) <= set(recorded):  # another notebook may have asked more
             return record
     start = time.perf_counter()
     found = evaluation.evaluate(
@@ -360,6 +365,12 @@ def comparison(
 def _check_engine(engine: str) -> None:
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
+
+
+def _drop_earlier_training(path: Path, training: str) -> None:
+    """Remove what another training of the same name left: its weights can make it again."""
+    if path.exists() and FeatureStore.open(path).metadata.get("training") not in (None, training):
+        path.unlink()
 
 
 def _is_complete(path: Path, metadata: Mapping[str, object], names: pd.Series) -> bool:

@@ -159,10 +159,50 @@ def test_a_changed_input_makes_it_run_again(
         (shop, reweighted, is_test, {}),
         (shop, colours, more, {}),
         (shop, colours, is_test, {"seed": SEED + 1}),
-        (shop, colours, is_test, {"protocols": ("held_out",)}),
     ):
         with pytest.raises(AssertionError, match="evaluated again"):
             run(workspace, catalog, model, is_query, **options)
+
+
+def test_a_record_of_more_protocols_serves_who_asks_for_fewer_and_not_the_reverse(
+    workspace: Workspace, shop: catalogs.Catalog, colours: Model, is_test: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    run(workspace, shop, colours, is_test, protocols=("held_out",))
+    full = run(workspace, shop, colours, is_test)
+    assert set(full["protocols"]) == set(evaluation.PROTOCOLS)
+    monkeypatch.setattr(evaluation, "evaluate", fail)
+    for protocols in (("held_out",), ("unseen", "held_out")):
+        assert run(workspace, shop, colours, is_test, protocols=protocols) == full
+    for options in ({"seed": SEED + 1}, {"measure": "euclidean"}):
+        with pytest.raises(AssertionError, match="evaluated again"):
+            run(workspace, shop, colours, is_test, protocols=("held_out",), **options)
+
+
+class Trained:
+    """An embedder of two numbers, which another training changes."""
+
+    image_size = 4
+
+    def __init__(self, training: str, value: float) -> None:
+        self.training, self.value = training, value
+
+    def embed(self, batch: np.ndarray) -> np.ndarray:
+        return np.full((len(batch), 2), self.value, dtype=np.float32)
+
+    def metadata(self, preprocessing: str) -> dict[str, object]:
+        about = {"model": "trained", "weights_sha256": self.training, "training": self.training}
+        return about | {"embedding_dim": 2, "preprocessing": preprocessing}
+
+
+def test_another_training_of_the_same_name_is_embedded_anew(
+    workspace: Workspace, shop: catalogs.Catalog
+) -> None:
+    for training, value in (("first", 1.0), ("second", 2.0)):
+        embedder = Trained(training, value)
+        matrix, metadata = experiments.embed(workspace, shop, embedder, preprocessing="resize")
+        assert metadata["training"] == training
+        assert (matrix == value).all()
 
 
 def test_a_record_of_fewer_labels_is_made_anew(

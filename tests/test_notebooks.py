@@ -162,7 +162,7 @@ def test_faults_of_form_are_found():
     ("output", "fault"),
     [
         (new_output("stream", name="stderr", text="UserWarning"), "b: stderr"),
-        (new_output("stream", name="stdout", text="in /home/me/x.csv"), "b: /home/"),
+        (new_output("stream", name="stdout", text="in /srv/photos/x.csv"), "b: /srv/"),
         (new_output("stream", name="stdout", text="see file:///opt/x"), "b: file:/"),
         (new_output("stream", name="stdout", text="'/srv/data'"), "b: /srv/"),
         (new_output("display_data", {"text/html": r"<td>C:\data</td>"}), "b: C:\\"),
