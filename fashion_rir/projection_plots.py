@@ -76,7 +76,7 @@ def label_maps(
 
     Args:
         maps: by what stands above each, coordinates and labels, as for `label_map`. The classes
-            with a colour are those of the first.
+            with a colour, and the counts beside them, are those of the largest map.
         title: of the figure.
         columns: panels side by side.
         most: see `label_map`.
@@ -88,8 +88,9 @@ def label_maps(
         raise ParameterError("There is no map to draw; give one at least.")
     for coordinates, values in maps.values():
         _check(coordinates, values)
-    first = next(iter(maps.values()))[1]
-    colours = colours_of(first, most)
+    sizes = {len(values) for _, values in maps.values()}
+    largest = max((values for _, values in maps.values()), key=len)
+    colours = colours_of(largest, most)
     rows, width = math.ceil(len(maps) / columns), WIDTH / columns
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 0.95 * width * rows + 1),
                                 layout="constrained", squeeze=False)  # fmt: skip
@@ -99,8 +100,9 @@ def label_maps(
         _draw(ax, coordinates, values, colours, width=width, names=columns < 3)
         ax.set_title(name, fontsize=10)
     figure.suptitle(title)
-    figure.legend(handles=_handles(first, colours), loc="outside lower center", fontsize=8,
-                  ncols=5, title=str(first.name))  # fmt: skip
+    heading = str(largest.name) if len(sizes) == 1 else f"{largest.name} (on the largest map)"
+    figure.legend(handles=_handles(largest, colours), loc="outside lower center", fontsize=8,
+                  ncols=5, title=heading)  # fmt: skip
     return figure, axes
 
 

@@ -72,6 +72,16 @@ def test_colours_are_the_first_map_s_on_all(coordinates, values) -> None:
     assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
 
 
+def test_a_legend_of_maps_counts_the_largest_wherever_it_stands(coordinates, values) -> None:
+    part = values.iloc[:4]
+    maps = {"a sample": (coordinates[:4], part), "all": (coordinates, values)}
+    for chosen in (maps, dict(reversed(maps.items()))):
+        figure, _ = projection_plots.label_maps(chosen, title="Two", most=2)
+        assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
+        heading = figure.legends[0].get_title().get_text()
+        assert heading == "articleType (on the largest map)"
+
+
 def test_products_get_their_own_colours(coordinates) -> None:
     values = pd.Series(["Red", "White", "Navy Blue", "no such colour"] * 3, name="baseColour")
     figure, axes = projection_plots.colour_map(coordinates, values, title="Colours", most=3)
