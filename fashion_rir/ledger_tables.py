@@ -116,7 +116,7 @@ def sentences(table: pd.DataFrame) -> list[str]:
     tested = counts[[ledger.REPRODUCED, ledger.SAME_DIRECTION, ledger.NOT_REPRODUCED]]
     lines = [
         f"Of {len(table)} claims {tested.sum()} are tested so far: {tested.iloc[0]} are "
-        f"reproduced, {tested.iloc[1]} go the same direction, {tested.iloc[2]} are not reproduced. "
+        f"reproduced, {tested.iloc[1]} in the same direction, {tested.iloc[2]} are not reproduced. "
         f"{counts[ledger.CONTRADICTS]} contradict themselves, {counts[ledger.NOT_TESTABLE]} cannot "
         f"be tested, and {counts[ledger.NOT_MEASURED]} wait for a record."
     ]

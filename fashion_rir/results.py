@@ -151,6 +151,24 @@ def read_named(folder: Path, names: Iterable[str]) -> list[dict]:
     return records
 
 
+def measured(folder: Path, names: Iterable[str], *, ending: str = "") -> list[str]:
+    """Those of some names that a run has left a record of; the others are printed.
+
+    Args:
+        folder: a profile's results.
+        names: of records, or what they begin with.
+        ending: of the records' names behind each, such as `-cosine`.
+
+    Returns:
+        The names, in their order, as they were given.
+    """
+    is_there = {name: (folder / f"{name}{ending}.json").exists() for name in names}
+    absent = [f"{name}{ending}" for name, found in is_there.items() if not found]
+    if absent:
+        print("not measured yet:", ", ".join(absent))
+    return [name for name, found in is_there.items() if found]
+
+
 def read_all(folder: Path, kind: str) -> list[dict]:
     """All records of a kind, by name, checked to be about the same data.
 

@@ -409,3 +409,12 @@ def test_what_a_record_was_scored_by() -> None:
     assert not results.has_scores(record, "held_out", "season")
     assert not results.has_scores(record, "held_out", "graded")
     assert not results.has_scores(record, "unseen", "articleType")
+
+
+def test_what_is_measured_is_named_and_what_is_not_is_said(tmp_path: Path, capsys) -> None:
+    for name in ("b-cosine", "a-cosine", "a"):
+        (tmp_path / f"{name}.json").touch()
+    assert results.measured(tmp_path, ["b", "c", "a"], ending="-cosine") == ["b", "a"]
+    assert capsys.readouterr().out == "not measured yet: c-cosine\n"
+    assert results.measured(tmp_path, ["a"]) == ["a"]
+    assert capsys.readouterr().out == ""
