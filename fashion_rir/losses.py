@@ -277,7 +277,7 @@ def uniformity(embeddings: Tensor) -> Tensor:
         raise ParameterError(
             f"Uniformity compares two embeddings or more, not {embeddings.shape[0]}."
         )
-    distances = 2.0 - 2.0 * _similarities(embeddings)
+    distances = ops.clip(2.0 - 2.0 * _similarities(embeddings), 0.0, 4.0)  # rounding leaves it
     return ops.log(_mean_where(~_is_self(embeddings), ops.exp(-UNIFORMITY_SCALE * distances)))
 
 

@@ -491,6 +491,13 @@ def test_embeddings_of_another_shape_are_refused(embeddings: np.ndarray) -> None
             call(embeddings)
 
 
+def test_uniformity_of_nearly_the_same_embeddings_is_not_above_zero() -> None:
+    for seed in range(30):
+        generator = np.random.default_rng(seed)
+        alike = generator.random(64) + 1e-5 * generator.random((18, 64))
+        assert -1e-4 < float(losses.uniformity(alike.astype(np.float32))) <= 0
+
+
 def test_uniformity_of_one_embedding_is_refused() -> None:
     with pytest.raises(ParameterError, match="two embeddings or more, not 1"):
         losses.uniformity(np.ones((1, 3)))
