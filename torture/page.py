@@ -132,11 +132,16 @@ def _notebooks(part: Mapping | None) -> list[str]:
 
 
 def _study(pieces: Iterable[Mapping] | None) -> list[str]:
-    about = "The demo study is run twice, each time in a folder of its own; times and commit apart:"
+    about = (
+        "The demo study is run twice on each backend, each time in a folder of its own, with "
+        "another hash seed. Records and tables are compared, times and commit apart."
+    )
     if pieces is None:
-        return [f"{about} {NOT_RUN[0].lower()}{NOT_RUN[1:]}"]
-    counts = [f"{p.get('records', 0)} records, {len(p['losses'])} differ." for p in pieces]
-    return [f"{about} {' '.join(counts)}"]
+        return [about, "", NOT_RUN]
+    rows = [(p["name"], p.get("records", 0), f"{p.get('tolerance', 0):g}", len(p["losses"]))
+            for p in pieces]  # fmt: skip
+    header = ("study", "records", "may differ by", "losses")
+    return [about, "", *_table(header, rows)]
 
 
 def _passed(part: Mapping | None) -> str:
