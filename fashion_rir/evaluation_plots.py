@@ -79,7 +79,7 @@ def thesis_bars(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
 def difference_matrix(
     difference: pd.DataFrame, is_noise: pd.DataFrame, *, title: str, what: str
 ) -> tuple[Figure, Axes]:
-    """Row less column; differences inside the noise are blank but for a dot.
+    """Row less column; what is inside the noise says so.
 
     Args:
         difference: from `evaluation_study.matrix_tables`.
@@ -89,13 +89,15 @@ def difference_matrix(
     """
     size = 1.6 + 0.55 * len(difference)
     figure, axes = plt.subplots(figsize=(WIDTH, size), layout="constrained")
-    text = difference.map("{:+.3f}".format).where(~is_noise, "·")
+    text = difference.map("{:+.3f}".format)
     limit = float(difference.abs().to_numpy().max()) or 1.0
     sns.heatmap(difference.mask(is_noise), annot=text, fmt="", cmap="PuOr_r", vmin=-limit,
                 vmax=limit, linewidths=0.5, annot_kws={"fontsize": 8},
                 cbar_kws={"label": f"difference in {what}"}, ax=axes)  # fmt: skip
     for row, column in zip(*np.nonzero(is_noise.to_numpy()), strict=True):
-        axes.text(column + 0.5, row + 0.5, "·", ha="center", va="center", color="0.3")
+        if row != column:
+            axes.text(column + 0.5, row + 0.5, "noise", ha="center", va="center", fontsize=8,
+                      color="0.3")  # fmt: skip
     axes.set(title=title, xlabel="subtracted", ylabel="model")
     axes.tick_params(axis="x", rotation=40)
     plt.setp(axes.get_xticklabels(), ha="right")

@@ -26,6 +26,9 @@ BATCH_SIZE = 64
 HEAD = "head"  # what the cost of a head is looked up by
 HEAD_CLASSES = 130  # about as many articleTypes as the real catalogue has
 POOLING_IN_NAME = re.compile(r"-gem[\d.]+")  # costs nothing beside the network
+JOINED = re.compile(
+    r"[a-z0-9]+-\d+-(?:resize|pad|crop)(?:\+[a-z0-9-]+?-\d+-(?:resize|pad|crop)){2,}"
+)
 SEED_IN_NAME = re.compile(r"-seed(\d+)")
 SEEDS_IN_NAME = re.compile(r"-seeds([\d+]+)")
 COLUMNS = {  # of the table: label and metric
@@ -227,6 +230,23 @@ def model_table(
             for name, (label, metric) in COLUMNS.items():
                 table[" ".join([name, *words])] = found[f"{label} {metric}"]
     return _with_costs(table, folder, groups).sort_values("mAP", ascending=False), left_out
+
+
+def short_names(names: Iterable[str]) -> list[str]:
+    """Names that fit into a table or figure: three joined embeddings and more are only counted.
+
+    Args:
+        names: of models; one that would become another's keeps its length.
+
+    Example:
+        >>> short_names(["head-a-32-pad+b-32-pad+c-32-crop-hidden", "a-32-pad+b-32-pad"])
+        ['head-3 embeddings-hidden', 'a-32-pad+b-32-pad']
+    """
+    names = list(names)
+    found = [JOINED.sub(lambda one: f"{one[0].count('+') + 1} embeddings", name) for name in names]
+    return [
+        name if found.count(short) > 1 else short for name, short in zip(names, found, strict=True)
+    ]
 
 
 def pareto_front(

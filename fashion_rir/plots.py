@@ -121,8 +121,9 @@ def differences(table: pd.DataFrame, *, title: str, xlabel: str) -> tuple[Figure
             value, row, xerr=[[max(0, value - low)], [max(0, high - value)]], capsize=3,
             fmt="s" if is_noise else "o", color=GREY if is_noise else BLUE,
         )  # fmt: skip
-        axes.annotate(f"{value:+.3f}", (value, row), textcoords="offset points", xytext=(0, 8),
-                      ha="center", fontsize=9)  # fmt: skip
+        digits = 3 if abs(value) >= 0.001 or is_noise else 4
+        axes.annotate(f"{value:+.{digits}f}", (value, row), textcoords="offset points",
+                      xytext=(0, 8), ha="center", fontsize=9)  # fmt: skip
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks(range(len(table)), table["comparison"])
     axes.set_ylim(len(table) - 0.5, -0.7)

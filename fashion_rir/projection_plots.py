@@ -26,6 +26,7 @@ CLASS_COLOURS = [colour for number, colour in enumerate(PALETTE) if number != 7]
 INK = 1.3e5  # points squared of ink that a panel of `WIDTH` bears
 NAME_BINS = 15  # a class is named where most of its products are, by bins each way
 NAME_REACH = (0.16, 0.05)  # shares of a panel's width and height that a name takes
+NAME_MARGIN = NAME_REACH[0] / 2  # nearer to the frame than this, a name is not centred
 # The catalogue's colour names as fills; what has no colour of its own is a grey-violet.
 NAMED_COLOURS = {
     "Beige": "#e8d9b5", "Black": "#111111", "Blue": "#2f5fd0", "Bronze": "#a97142",
@@ -217,7 +218,11 @@ def _name_classes(
         place = _densest(of_class)
         if all((np.abs(place - other) > reach).any() for other in taken):
             taken.append(place)
-            label = axes.annotate(name, place, ha="center", va="center", fontsize=8)
+            share = (place[0] - axes.get_xlim()[0]) / np.ptp(axes.get_xlim())
+            side = (
+                "left" if share < NAME_MARGIN else "right" if share > 1 - NAME_MARGIN else "center"
+            )
+            label = axes.annotate(name, place, ha=side, va="center", fontsize=8)
             label.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
 
 

@@ -23,7 +23,7 @@ def learning_curves(
         curves: from `training.fit`, by the run's name: columns `loss`, the metric, and perhaps
             `val_loss` and `val_<metric>`. Stages follow one another.
         title: of the figure.
-        metric: the second axes' column.
+        metric: the second axes' column, 0 to 1 unless its name says otherwise in brackets.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
     for number, (name, curve) in enumerate(curves.items()):
@@ -35,8 +35,10 @@ def learning_curves(
             if f"val_{column}" in curve:
                 ax.plot(epochs, curve[f"val_{column}"], linestyle="--", fillstyle="none",
                         markersize=5, label=f"{name}, validation", **style)  # fmt: skip
-    for ax, what in zip(axes, ("loss", f"{metric} (0 to 1)"), strict=True):
-        ax.set(xlabel="epoch", ylabel=what)
+    longest = max(map(len, curves.values()))
+    range_of_metric = "" if metric.endswith(")") else " (0 to 1)"
+    for ax, what in zip(axes, ("loss", metric + range_of_metric), strict=True):
+        ax.set(xlabel="epoch", ylabel=what, xlim=(0.5, longest + 0.5))
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
@@ -86,7 +88,7 @@ def confused_pairs(pairs: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
 
 
 def metric_by_model(
-    table: pd.DataFrame, columns: Sequence[str], *, title: str, xlabel: str
+    table: pd.DataFrame, columns: Sequence[str], *, title: str, xlabel: str, ylabel: str = "model"
 ) -> tuple[Figure, Axes]:
     """Several metrics of each model on one line; one sign and colour a metric.
 
@@ -96,6 +98,7 @@ def metric_by_model(
         columns: the metrics.
         title: of the figure.
         xlabel: what the metrics are, with their range.
+        ylabel: what the rows are.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 1.4 + 0.36 * len(table)), layout="constrained")
     places = np.arange(len(table))
@@ -106,7 +109,7 @@ def metric_by_model(
                       **_style(number))  # fmt: skip
     axes.set_yticks(places, table.index)
     axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set(title=title, xlabel=xlabel, ylabel="model")
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
     axes.grid(alpha=0.3)
     figure.legend(fontsize=8, loc="outside lower center", ncols=min(5, len(columns)))
     sns.despine(figure)

@@ -70,6 +70,9 @@ def test_learning_curves_of_another_metric() -> None:
     curve = pd.DataFrame({"loss": [2.0, 1.0], "hits": [0.1, 0.4], "accuracy": [0.9, 0.9]})
     _, axes = training_plots.learning_curves({"a": curve}, title="Curves", metric="hits")
     assert axes[1].get_ylabel() == "hits (0 to 1)"
+    curve = curve.rename(columns={"hits": "hits (per try)"})
+    _, axes = training_plots.learning_curves({"a": curve}, title="Curves", metric="hits (per try)")
+    assert axes[1].get_ylabel() == "hits (per try)"
     assert drawn(axes[1])["a"][1] == [0.1, 0.4]
 
 
