@@ -21,6 +21,7 @@ SCRIPTS = (
     ("search.py",),
     ("evaluation.py",),
     ("t_sne.py",),
+    ("storefront.py",),
 )
 
 
@@ -40,6 +41,8 @@ def main() -> int:
     for script, *options in SCRIPTS:
         if script in ("embedding.py", "evaluation.py"):
             options += catalogue
+        if script == "storefront.py":
+            options += ("--profile", "full" if is_real else "demo")
         done = subprocess.run(
             [sys.executable, HERE / script, *options], stdout=subprocess.PIPE, text=True,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"},

@@ -42,6 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", default="demo")
     profile = parser.parse_args().profile
+    if not shutil.which("chromium"):
+        print("chromium: not installed; it opens the page")
+        return
     workspace = open_workspace(profile)
     model = first_model(profile_parameters(workspace, "10-storefront"))
     load_before = os.getloadavg()[0]
