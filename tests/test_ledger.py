@@ -591,14 +591,12 @@ def test_once_all_records_are_there_every_test_is_judged(claims: list[Claim]) ->
     records = {}
     for name in asked:
         is_measured = (FULL / f"{name}.json").exists()
-        is_measured &= "label-g" not in name or name.startswith("spread")
         in_its_place = stand_in(name, template)
         records[name] = results.read(FULL, name) if is_measured else in_its_place
         records[name]["inputs"]["data_hash"] = in_its_place["inputs"]["data_hash"]
     found = {claim.id: ledger.verdict(claim, records) for claim in claims}
     assert [claim_id for claim_id, one in found.items() if one.missing] == []
     assert ledger.NOT_MEASURED not in {one.verdict for one in found.values()}
-    assert found["map-label-tuned"].verdict == "not reproduced"  # 0.45 everywhere is no ranking
 
 
 def test_every_rule_has_a_judge() -> None:
