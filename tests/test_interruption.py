@@ -96,3 +96,15 @@ def test_folders_differ_by_their_results_and_not_by_times(tmp_path):
     assert comparison.differences(one, tmp_path / "other", 1e-5) == ["a.json differs"]
     (tmp_path / "same" / "b.csv").write_text("x\n1\n")
     assert comparison.differences(one, tmp_path / "same") == ["only one folder has b.csv"]
+
+
+def test_records_of_the_same_inputs_that_say_other_things_are_found(tmp_path):
+    for place, inputs_hash, value in (("01", "a", 1.0), ("02", "a", 1.0), ("03", "b", 2.0)):
+        folder = tmp_path / place
+        folder.mkdir()
+        record = {"inputs_hash": inputs_hash, "value": value, "timings": {"seconds": len(place)}}
+        (folder / "found.json").write_text(json.dumps(record))
+    folders = [tmp_path / place for place in ("01", "02", "03", "nowhere")]
+    assert comparison.contradictions(folders) == []
+    (tmp_path / "02" / "found.json").write_text(json.dumps({"inputs_hash": "a", "value": 1.5}))
+    assert comparison.contradictions(folders) == ["found.json differs between notebooks"]

@@ -22,6 +22,7 @@ RECORD = {
     "cases": {"passed": 141, "losses": []},
     "drawn": {"passed": 14, "losses": []},
     "notebooks": {"passed": 40, "losses": []},
+    "alone": {"passed": 10, "losses": []},
 }  # fmt: skip
 
 
@@ -37,9 +38,12 @@ def test_a_loss_is_named_at_the_top():
     record = copy.deepcopy(RECORD)
     record["kills"][1]["losses"] = ["a row is doubled"]
     record["cases"]["losses"] = ["FAILED one"]
-    assert page.losses(record) == ["study step: a row is doubled", "FAILED one"]
+    record["alone"] = {"passed": 9, "losses": ["notebook 03: no"]}
+    losses = page.losses(record)
+    assert losses == ["study step: a row is doubled", "FAILED one", "notebook 03: no"]
     text = page.text(record)
-    assert "**Losses: 2.**" in text
+    assert "**Losses: 3.**" in text
+    assert "is the same: 9 checks held, 1 did not." in text
     assert text.index("- study step: a row is doubled") < text.index("## Kills")
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -34,6 +34,22 @@ def differences(one: Path, other: Path, tolerance: float = 0.0) -> list[str]:
         read = _READ.get(Path(name).suffix, Path.read_bytes)
         if not _is_same(read(one / name), read(other / name), tolerance):
             found.append(f"{name} differs")
+    return found
+
+
+def contradictions(folders: Sequence[Path]) -> list[str]:
+    """Records of the same name and inputs that say different things, one line each.
+
+    Args:
+        folders: of records; one that is not there has none.
+    """
+    found, seen = [], {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            record = _json(path)
+            key = path.name, record.get("inputs_hash")
+            if not _is_same(seen.setdefault(key, record), record, 0.0):
+                found.append(f"{path.name} differs between notebooks")
     return found
 
 

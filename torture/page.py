@@ -6,8 +6,8 @@ from pathlib import Path
 from fashion_rir.whole_files import write_text
 
 LISTS = ("kills", "disks", "processes", "fuzzing", "study")  # parts that hold several pieces
-TESTED = ("cases", "drawn", "notebooks")  # parts that are a file of the tests
-PARTS = ("kills", "processes", "disks", "cases", "drawn", "fuzzing", "notebooks", "study")
+TESTED = ("cases", "drawn", "notebooks", "alone")  # parts that count what held
+PARTS = ("kills", "processes", "disks", "cases", "drawn", "fuzzing", "notebooks", "alone", "study")
 NOT_RUN = "Not run this time."
 
 
@@ -44,7 +44,7 @@ def text(record: Mapping) -> str:
         "Two processes on one store": _processes(record["processes"]),
         "Full and read-only disks": _disks(record["disks"]),
         "Bad inputs": _inputs(record),
-        "Notebooks": _notebooks(record["notebooks"]),
+        "Notebooks": _notebooks(record),
         "The same numbers twice": _study(record["study"]),
     }
     lines = [
@@ -124,10 +124,12 @@ def _inputs(record: Mapping) -> list[str]:
     ]
 
 
-def _notebooks(part: Mapping | None) -> list[str]:
+def _notebooks(record: Mapping) -> list[str]:
     return [
-        "Each parameter of each notebook is set to a wrong value, which must be answered by one "
-        f"sentence (`tests/test_notebook_parameters.py`): {_passed(part)}"
+        "- Each parameter of each notebook is set to a wrong value, which must be answered by one "
+        f"sentence (`tests/test_notebook_parameters.py`): {_passed(record['notebooks'])}",
+        "- Each notebook runs alone, on the demo profile in an empty folder, and what two of them "
+        f"record of the same inputs is the same: {_passed(record['alone'])}",
     ]
 
 
