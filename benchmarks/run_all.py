@@ -1,9 +1,10 @@
 """All benchmarks, one after the other, in one run: `make bench`. Tables go to the screen and to
 `reports/benchmarks.txt`.
 
-    python benchmarks/run_all.py [--real]
+    python benchmarks/run_all.py [--real] [--page]
 
-`--real` takes the catalogue named by FASHION_RIR_ARCHIVE instead of the drawn one.
+`--real` takes the catalogue named by FASHION_RIR_ARCHIVE instead of the drawn one. `--page` writes
+`docs/benchmarks.md` too, which is committed: run it with the peers there, and nothing else running.
 """
 
 import argparse
@@ -16,6 +17,13 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 TABLES = HERE.parent / "reports" / "benchmarks.txt"
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+HEAD = """# Speed, beside what one could pick instead
+
+Written by `python benchmarks/run_all.py --real --page`; `make bench` measures the same on any \
+machine. Ratios are of one run, the sides taking turns; each script's head says what its sides do \
+and which limit stands beside them. Nothing here depends on trained weights.
+"""
 SCRIPTS = (
     ("embedding.py", "--products", "512"),
     ("search.py",),
@@ -29,7 +37,9 @@ def main() -> int:
     """Run all; the exit code counts the scripts that failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", action="store_true")
-    is_real = parser.parse_args().real
+    parser.add_argument("--page", action="store_true")
+    arguments = parser.parse_args()
+    is_real = arguments.real
     catalogue = ("--catalogue", "real" if is_real else "demo")
     about = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores "
@@ -37,7 +47,7 @@ def main() -> int:
         f"load of the machine before: {os.getloadavg()[0]:.1f}"
     )
     print(about)
-    parts, n_failed = [about], 0
+    parts, page, n_failed = [about], [HEAD, about], 0
     for script, *options in SCRIPTS:
         if script in ("embedding.py", "evaluation.py"):
             options += catalogue
@@ -50,9 +60,12 @@ def main() -> int:
         n_failed += done.returncode != 0
         text = done.stdout if done.returncode == 0 else done.stdout + "failed; see the screen\n"
         parts.append(f"== {script} ==\n\n{text}")
+        page.append(f"## `benchmarks/{script}`\n\n```text\n{text.strip()}\n```")
         print(f"\n{parts[-1]}", flush=True)
     TABLES.parent.mkdir(exist_ok=True)
     TABLES.write_text("\n\n".join(parts), encoding="utf-8")
+    if arguments.page:
+        PAGE.write_text("\n\n".join(page) + "\n", encoding="utf-8")
     return n_failed
 
 

@@ -26,9 +26,8 @@ BATCH_SIZE = 64
 HEAD = "head"  # what the cost of a head is looked up by
 HEAD_CLASSES = 130  # about as many articleTypes as the real catalogue has
 POOLING_IN_NAME = re.compile(r"-gem[\d.]+")  # costs nothing beside the network
-JOINED = re.compile(
-    r"[a-z0-9]+-\d+-(?:resize|pad|crop)(?:\+[a-z0-9-]+?-\d+-(?:resize|pad|crop)){2,}"
-)
+INPUT_IN_NAME = r"-\d+-(?:resize|pad-white|pad|crop)"  # pixels, and how a photo becomes square
+SOURCES_IN_NAME = re.compile(rf"[a-z0-9]+{INPUT_IN_NAME}(?:\+[a-z0-9-]+?{INPUT_IN_NAME}){{2,}}")
 SEED_IN_NAME = re.compile(r"-seed(\d+)")
 SEEDS_IN_NAME = re.compile(r"-seeds([\d+]+)")
 COLUMNS = {  # of the table: label and metric
@@ -243,7 +242,10 @@ def short_names(names: Iterable[str]) -> list[str]:
         ['head-3 embeddings-hidden', 'a-32-pad+b-32-pad']
     """
     names = list(names)
-    found = [JOINED.sub(lambda one: f"{one[0].count('+') + 1} embeddings", name) for name in names]
+    found = [
+        SOURCES_IN_NAME.sub(lambda one: f"{one[0].count('+') + 1} embeddings", name)
+        for name in names
+    ]
     return [
         name if found.count(short) > 1 else short for name, short in zip(names, found, strict=True)
     ]

@@ -389,6 +389,21 @@ def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["comparison", "value", "low", "high", "outside the noise"])
 
 
+def shown(table: pd.DataFrame, digits: int) -> pd.DataFrame:
+    """A table as it is printed: rounded, and no minus before a zero, which only rounding made.
+
+    Args:
+        table: any.
+        digits: behind the point.
+
+    Example:
+        >>> shown(pd.DataFrame({"what": ["a"], "value": [-0.001]}), 2)["value"].tolist()
+        [0.0]
+    """
+    numbers = table.select_dtypes("floating").round(digits) + 0.0
+    return table.assign(**{column: numbers[column] for column in numbers})
+
+
 def rounded(value: float) -> float:
     """A metric as it is stored."""
     return round(float(value), DIGITS)

@@ -15,7 +15,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def learning_curves(
-    curves: Mapping[str, pd.DataFrame], *, title: str, metric: str = "accuracy"
+    curves: Mapping[str, pd.DataFrame],
+    *,
+    title: str,
+    metric: str = "accuracy",
+    metric_range: str = "0 to 1",
 ) -> tuple[Figure, np.ndarray]:
     """Loss and a metric by epoch, one colour a run; validation dashed.
 
@@ -23,7 +27,8 @@ def learning_curves(
         curves: from `training.fit`, by the run's name: columns `loss`, the metric, and perhaps
             `val_loss` and `val_<metric>`. Stages follow one another.
         title: of the figure.
-        metric: the second axes' column, 0 to 1 unless its name says otherwise in brackets.
+        metric: the second axes' column.
+        metric_range: said behind its name.
     """
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
     for number, (name, curve) in enumerate(curves.items()):
@@ -36,10 +41,9 @@ def learning_curves(
                 ax.plot(epochs, curve[f"val_{column}"], linestyle="--", fillstyle="none",
                         markersize=5, label=f"{name}, validation", **style)  # fmt: skip
     longest = max(map(len, curves.values()))
-    range_of_metric = "" if metric.endswith(")") else " (0 to 1)"
-    for ax, what in zip(axes, ("loss", metric + range_of_metric), strict=True):
+    for ax, what in zip(axes, ("loss", f"{metric} ({metric_range})"), strict=True):
         ax.set(xlabel="epoch", ylabel=what, xlim=(0.5, longest + 0.5))
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
     figure.suptitle(title)

@@ -599,6 +599,13 @@ def test_once_all_records_are_there_every_test_is_judged(claims: list[Claim]) ->
     assert ledger.NOT_MEASURED not in {one.verdict for one in found.values()}
 
 
+def test_models_that_are_all_alike_are_no_ranking(claims: list[Claim]) -> None:
+    (claim,) = [claim for claim in claims if claim.id == "map-label-tuned"]
+    template = results.read(FULL, "resnet50-224-pad-cosine")
+    alike = {name: stand_in(name, template) for name in claims_module.needed_records(claim)}
+    assert ledger.verdict(claim, alike).verdict == "not reproduced"
+
+
 def test_every_rule_has_a_judge() -> None:
     assert tuple(ledger.JUDGES) == claims_module.RULES
 

@@ -117,6 +117,16 @@ def test_trainings_by_name_and_as_named() -> None:
     assert cost("pretrained-128") == 0
 
 
+def test_a_short_name_stands_for_one_model_only() -> None:
+    first, second = "a-32-pad+b-32-pad+c-32-crop", "d-64-pad+e-64-pad-white+f-64-resize"
+    assert model_table.short_names([f"{first}-hidden"]) == ["3 embeddings-hidden"]
+    both = [f"{first}-hidden", f"{second}-hidden"]
+    assert model_table.short_names(both) == both
+    assert model_table.short_names([f"{first}-hidden", f"head-{second}"]) == [
+        "3 embeddings-hidden", "head-3 embeddings",
+    ]  # fmt: skip
+
+
 def test_a_folder_without_a_comparable_record_is_refused(workspace, shop) -> None:
     score(workspace, shop, "plain", 1)
     with pytest.raises(RecordError, match="no retrieval record by cosine of this catalogue"):

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 import typer
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
-from fashion_rir import command_line, study
+from fashion_rir import command_line, ledger, study
 from fashion_rir.committed_notebooks import WIDGET
 from fashion_rir.errors import ParameterError
 from fashion_rir.workspace import open_workspace, profile_parameters
@@ -26,6 +27,8 @@ MOST_LINES = 20  # of a code cell, blank lines not counted
 MOST_BYTES = 2_000_000
 # Any absolute path, whatever machine it is of; no end of an HTML tag and no part of a web address.
 LOCAL_PATH = re.compile(r"file:/|(?<![\w.:/<])/(?:tmp\b|[\w.-]+/)|\b[A-Z]:\\")
+
+DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?!\d)")
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -92,6 +95,30 @@ def faults_of(output: NotebookNode) -> list[str]:
     return faults + [found for text in texts for found in LOCAL_PATH.findall(text)]
 
 
+def unshown_numbers(notebook: NotebookNode) -> list[str]:
+    """Numbers of three decimals and more in the takeaways that no output shows, rounded as there.
+
+    The thesis' own numbers are in its claims.
+    """
+    shown = re.findall(r"\d+\.\d+", " ".join(
+        f"{output.get('text', '')} {output.get('data', {}).get('text/plain', '')}"
+        for cell in code_cells(notebook) for output in cell.outputs
+    ))  # fmt: skip
+    of_thesis = [
+        abs(value)
+        for claim in ledger.load()
+        for value in np.atleast_1d(np.array(claim.thesis_value, dtype=object))
+        if isinstance(value, float)
+    ]
+    known = np.array([*map(float, shown), *of_thesis])
+    takeaways = prose(notebook).partition("## Takeaways")[2].partition("## Limits")[0]
+    return [
+        number
+        for number in DECIMAL.findall(takeaways)
+        if not (abs(known - float(number)) <= 0.501 * 10.0 ** -len(number.partition(".")[2])).any()
+    ]
+
+
 def test_there_are_notebooks_numbered_without_gaps():
     files = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert files == [path.name for path in NOTEBOOKS]
@@ -114,6 +141,20 @@ def test_a_notebook_has_the_form_of_all(path):
 def test_a_notebook_is_executed_and_tidy(path):
     assert output_faults(read(path)) == []
     assert path.stat().st_size < MOST_BYTES
+
+
+@every_notebook
+def test_takeaways_hold_no_number_that_is_not_shown(path):
+    assert unshown_numbers(read(path)) == []
+
+
+def test_a_number_that_nothing_shows_is_found():
+    shown = new_output("stream", name="stdout", text="0.12345 and 7.5")
+    told = new_markdown_cell(
+        "## Takeaways\n0.123, 0.1234, -0.123, 0.124, 7.5 and 0.708\n## Limits 0.9"
+    )
+    notebook = new_notebook(cells=[new_code_cell("1", outputs=[shown]), told])
+    assert unshown_numbers(notebook) == ["0.124"]
 
 
 @every_notebook

@@ -102,6 +102,15 @@ def test_differences_mark_what_is_inside_the_noise() -> None:
     assert markers == ["o", "s", "o"]
 
 
+def test_a_small_difference_outside_the_noise_is_not_written_as_zero() -> None:
+    table = pd.DataFrame(
+        {"comparison": ["a − b", "c − d"], "value": [0.0002, 0.0002],
+         "low": [0.0001, -0.0001], "high": [0.0003, 0.0005]}
+    )  # fmt: skip
+    _, axes = plots.differences(table, title="Pairs", xlabel="difference in mAP")
+    assert texts(axes) == ["+0.0002", "+0.000"]
+
+
 @pytest.mark.parametrize("draw", [
     lambda table: plots.metric_intervals(table, "value", title="t"),
     lambda table: plots.differences(table, title="t", xlabel="x"),

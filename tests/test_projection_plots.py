@@ -54,6 +54,20 @@ def test_a_map_has_a_dot_a_product_and_a_legend_with_counts(coordinates, values)
     assert all(dots.get_rasterized() for dots in axes.collections)
 
 
+def test_names_at_the_frame_stay_inside_it() -> None:
+    places = np.array([[-10.0, 0.0]] * 4 + [[0.0, 9.0]] * 4 + [[10.0, 0.0]] * 4)
+    values = pd.Series(
+        ["Casual Shoes"] * 4 + ["Sports Shoes"] * 4 + ["Sunglasses"] * 4, name="type"
+    )
+    figure, axes = projection_plots.label_map(places, values, title="Edges")
+    figure.canvas.draw()
+    assert len(axes.texts) == 3
+    frame = axes.get_window_extent()
+    for name in axes.texts:
+        extent = name.get_window_extent()
+        assert frame.x0 <= extent.x0 and extent.x1 <= frame.x1
+
+
 def test_a_map_of_one_class_needs_no_other(coordinates) -> None:
     values = pd.Series(["Men"] * 12, name="gender")
     figure, _ = projection_plots.label_map(coordinates, values, title="One")

@@ -70,10 +70,18 @@ def test_learning_curves_of_another_metric() -> None:
     curve = pd.DataFrame({"loss": [2.0, 1.0], "hits": [0.1, 0.4], "accuracy": [0.9, 0.9]})
     _, axes = training_plots.learning_curves({"a": curve}, title="Curves", metric="hits")
     assert axes[1].get_ylabel() == "hits (0 to 1)"
-    curve = curve.rename(columns={"hits": "hits (per try)"})
-    _, axes = training_plots.learning_curves({"a": curve}, title="Curves", metric="hits (per try)")
-    assert axes[1].get_ylabel() == "hits (per try)"
     assert drawn(axes[1])["a"][1] == [0.1, 0.4]
+    _, axes = training_plots.learning_curves(
+        {"a": curve}, title="Curves", metric="hits", metric_range="1 is all"
+    )
+    assert axes[1].get_ylabel() == "hits (1 is all)"
+
+
+def test_one_epoch_has_one_tick() -> None:
+    curve = pd.DataFrame({"loss": [2.0], "accuracy": [0.5]})
+    _, axes = training_plots.learning_curves({"a": curve}, title="Curves")
+    low, high = axes[0].get_xlim()
+    assert [tick for tick in axes[0].get_xticks() if low <= tick <= high] == [1.0]
 
 
 def test_a_curve_without_the_metric_shows_its_loss() -> None:
@@ -119,6 +127,7 @@ def test_metric_by_model() -> None:
     )
     assert_labelled(axes, "Models")
     assert axes.get_xlabel() == "held out (0 to 1)"
+    assert axes.get_ylabel() == "model"
     assert [label.get_text() for label in axes.get_yticklabels()] == ["probe", "head"]
     assert legend(axes) == ["mAP", "precision@10"]
     points = [bars.lines[0] for bars in axes.containers]

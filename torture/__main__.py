@@ -4,7 +4,8 @@
 
 Kills, full and read-only disks, two processes, hostile and drawn inputs, fuzzing (where atheris is
 installed), wrong parameters of the notebooks, each notebook alone, and the demo study twice.
-`--only` names parts; the page says which were not run.
+`--minutes` is what the kills, the fuzzing and the parameters take their shares of; the studies take
+as long as they take. `--only` names parts; the page says which were not run.
 """
 
 import argparse
