@@ -50,6 +50,7 @@ def run(workspace: Workspace, store: FeatureStore, *, sizes: Sequence[int] = SIZ
         A record of kind `scale_curve`: `rows` (recall@10 against exact search by size and cells
         probed, bytes in memory and on disk), and under `timings` seconds to build and a query.
     """
+    load_before = os.getloadavg()[0]
     real = store.load()[1]
     reduced = transforms.fit_whitening(real, min(DIM, real.shape[1]))(real)
     noise = typical_distance(reduced, seed=seed) / np.sqrt(reduced.shape[1])
@@ -63,7 +64,7 @@ def run(workspace: Workspace, store: FeatureStore, *, sizes: Sequence[int] = SIZ
               "k": K, "n_queries": N_QUERIES, "shard_size": SHARD_SIZE, "seed": seed}  # fmt: skip
     record = results.make_record(
         "scale_curve", RECORD, inputs, rows=rows, noise=results.rounded(noise),
-        timings={"curve": timed, "cores": os.cpu_count(), "load": os.getloadavg()[0]},
+        timings={"curve": timed, "cores": os.cpu_count(), "load_before": load_before},
     )  # fmt: skip
     results.write(record, workspace.results)
     return record

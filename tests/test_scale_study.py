@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir import feature_store, scale_page, scale_study
+from fashion_rir import feature_store, results, scale_page, scale_study
 from fashion_rir.errors import RecordError
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.workspace import Workspace
@@ -71,7 +71,7 @@ def made_record() -> dict:
     sizes = {"bytes in memory": 2_000_000 * 40, "bytes on disk": 2_000_000 * 300}
     rows = [about | sizes | {"shards": 4, "cells": 1414, "recall@10": 0.9}]
     curve = [about | {"build seconds": 60.0, "query seconds": 0.004, "exact seconds": 0.1}]
-    return {"rows": rows, "timings": {"curve": curve, "cores": 2, "load": 1.0}}
+    return {"rows": rows, "timings": {"curve": curve, "cores": 2, "load_before": 1.0}}
 
 
 def test_a_query_is_compared_with_reading_everything_once():
@@ -88,6 +88,22 @@ def test_on_paper_memory_grows_with_the_products_and_time_with_the_root_of_a_sha
     # A shard a hundred times as large: ten times 1 ms.
     assert billion["ms a query, a machine a shard"] == pytest.approx(10)
     assert billion["ms a query, one machine"] == pytest.approx(200)
+
+
+QUIET, BUSY = "The machine was quiet (load before it: 0.2).", "so only large ratios tell anything."
+
+
+@pytest.mark.parametrize(("load", "said"), [(0.2, QUIET), (3.0, BUSY)])
+def test_the_page_says_whether_others_used_the_machine(tmp_path, load, said):
+    workspace = Workspace(tmp_path, "full")
+    curve = made_record()
+    curve["timings"]["load_before"] = load
+    about = {"profile": "full", "data_hash": "made", "model": "m", "dim": 128, "k": 10,
+             "n_queries": 200, "n_products": 99}  # fmt: skip
+    half = {"mAP": {"float32": 0.5, "float16": 0.5}}
+    for name, values in ((scale_study.RECORD, curve), (scale_study.FLOAT16_RECORD, half)):
+        results.write(results.make_record("made", name, about, **values), workspace.results)
+    assert said in scale_page.section(workspace)
 
 
 def test_float16_is_measured_against_float32(tmp_path):
