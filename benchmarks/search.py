@@ -9,7 +9,6 @@ where they are missing.
 """
 
 import argparse
-import sqlite3
 import statistics
 from collections.abc import Callable
 
@@ -71,14 +70,12 @@ def sides_of(gallery: Gallery) -> dict[str, Search]:
 def by_sqlite_vec(gallery: Gallery) -> dict[str, Search]:
     """A virtual table of vectors, in memory."""
     try:
+        import pysqlite3  # many builds of Python have an sqlite3 that loads no extension
         import sqlite_vec
     except ImportError:
         print("sqlite-vec: not installed (extra 'peers')")
         return {}
-    connection = sqlite3.connect(":memory:")
-    if not hasattr(connection, "enable_load_extension"):
-        print("sqlite-vec: this Python's sqlite3 cannot load extensions")
-        return {}
+    connection = pysqlite3.connect(":memory:")
     connection.enable_load_extension(True)
     sqlite_vec.load(connection)
     dim = gallery.vectors.shape[1]

@@ -78,7 +78,7 @@ def main() -> None:
                                  timings=timings)  # fmt: skip
     results.write(record, workspace.results)
     for name, value in (content | timings).items():
-        print(f"{name:<28}{value}")
+        print(f"{name:<36}{value}")
 
 
 def start(profile: str) -> tuple[subprocess.Popen, str]:
