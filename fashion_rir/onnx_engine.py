@@ -8,6 +8,7 @@ Needs the extra `onnx` (onnxruntime, onnx, tf2onnx) and the TensorFlow backend f
 
 import json
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -168,7 +169,9 @@ def _keep_check(path: Path, backbone: Backbone, difference: float) -> None:
 def _export(backbone: Backbone, path: Path) -> None:
     # Keras exports only a model that has seen a batch.
     backbone.model(np.zeros((1, *backbone.model.input_shape[1:]), np.uint8))
-    with whole_file(path) as partial:
+    with whole_file(path) as partial, warnings.catch_warnings():
+        # Keras' exporter asks numpy for a name of old.
+        warnings.filterwarnings("ignore", "In the future `np.object`", FutureWarning)
         try:
             backbone.model.export(partial, format="onnx", verbose=False)
         except ImportError as error:
