@@ -62,7 +62,8 @@ audit: setup ## Known weaknesses of the pinned packages; needs a network and ins
 
 clean: ## Remove .venv, caches and what the demo profile made; real data and features stay.
 	rm -rf .venv .pytest_cache .ruff_cache build dist fashion_rir.egg-info
-	rm -rf data/features/demo data/scores/demo data/storefront/demo reports/demo
+	rm -rf data/features/demo data/models/demo data/projections/demo data/scores/demo
+	rm -rf data/storefront/demo reports/demo
 	find . '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf {} +
 
 # setuptools comes from the lock, so building the package itself fetches nothing.

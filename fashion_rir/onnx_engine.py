@@ -105,7 +105,7 @@ class ExportedBackbone:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise FashionRirError(
                 f"There is no checked ONNX export at {path} ({type(error).__name__}); "
-                "`fashion-rir storefront` makes it when it starts."
+                "`fashion-rir storefront` makes it when it starts, on Keras' TensorFlow backend."
             ) from error
         if not is_checked or not self.difference <= TOLERANCE:
             raise FashionRirError(
@@ -137,6 +137,8 @@ def check_path(path: Path) -> Path:
 
 
 def _runtime():
+    # Else ONNX Runtime keeps an id of the machine and tells its maker what it does.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:
@@ -167,6 +169,13 @@ def _keep_check(path: Path, backbone: Backbone, difference: float) -> None:
 
 
 def _export(backbone: Backbone, path: Path) -> None:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise FashionRirError(
+            f"Keras exports to ONNX on TensorFlow only, not on {keras.backend.backend()}; unset "
+            "KERAS_BACKEND, or use engine='keras'."
+        )
     # Keras exports only a model that has seen a batch.
     backbone.model(np.zeros((1, *backbone.model.input_shape[1:]), np.uint8))
     with whole_file(path) as partial, warnings.catch_warnings():

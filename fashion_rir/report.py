@@ -18,7 +18,7 @@ import pandas as pd
 from nbformat import NotebookNode
 
 from fashion_rir import cards, claims, committed_notebooks, ledger, report_style, results
-from fashion_rir.errors import RecordError
+from fashion_rir.errors import FashionRirError, RecordError
 from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
@@ -159,8 +159,11 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
 
 def main(arguments: list[str]) -> None:
     """Write the report of a profile; `demo` if none is named."""
-    workspace = open_workspace(arguments[0] if arguments else "demo")
-    print(write(workspace).relative_to(workspace.root))
+    try:
+        workspace = open_workspace(arguments[0] if arguments else "demo")
+        print(write(workspace).relative_to(workspace.root))
+    except FashionRirError as error:
+        sys.exit(f"Error: {error}")
 
 
 def _write_notebooks(workspace: Workspace) -> tuple[list[str], list[str]]:

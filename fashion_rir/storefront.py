@@ -60,7 +60,7 @@ class Storefront(anywidget.AnyWidget):
 
     def __init__(self, shop: Shop, *, model: str | None = None) -> None:
         self._shop = shop
-        self._names = models.model_names(shop.workspace)
+        self._names = models.shown_models(shop)
         self._photo: Image.Image | None = None
         self._gallery: tuple[tuple[str, str], Gallery, dict[str, str]] | None = None
         self._embedder: tuple[str, embeddings.Embedder] | None = None

@@ -44,6 +44,22 @@ def model_names(workspace: Workspace) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.sqlite"))
 
 
+def shown_models(shop: Shop) -> list[str]:
+    """Those of `model_names` whose embeddings are of this catalogue, not of a sample of it.
+
+    A store that cannot be read now is among them; it says so when it is chosen.
+    """
+    shown = []
+    for model in model_names(shop.workspace):
+        try:
+            metadata = FeatureStore.open(shop.workspace.feature_store(model)).metadata
+        except StoreError:
+            metadata = {}
+        if metadata.get("data_hash", shop.data_hash) == shop.data_hash:
+            shown.append(model)
+    return shown
+
+
 def store_metadata(shop: Shop, model: str) -> dict[str, str]:
     """What a feature store says of its model.
 
@@ -59,7 +75,7 @@ def store_metadata(shop: Shop, model: str) -> dict[str, str]:
     if store.metadata.get("data_hash", shop.data_hash) != shop.data_hash:
         raise StoreError(
             f"The feature store {path.name} was made from another catalogue than the one shown; "
-            f"delete it, then {HOW_TO_EMBED}."
+            f"if it should be of this one, delete it, then {HOW_TO_EMBED}."
         )
     return store.metadata
 

@@ -48,7 +48,7 @@ def prepare(
         network = _build(parameters["backbone"], parameters["image_size"], parameters)
         experiments.embed(workspace, catalog, network, preprocessing=parameters["preprocessing"],
                           engine="onnx")  # fmt: skip
-    for model in models.model_names(workspace) if every_export else [first]:
+    for model in models.shown_models(shop) if every_export else [first]:
         try:
             _export(shop, model, parameters, say)
         except FashionRirError as error:

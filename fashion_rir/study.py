@@ -81,6 +81,7 @@ def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
+    on = f"go on with `fashion-rir study --profile {workspace.profile} --from {notebook.stem[:2]}`"
     parameters = profile_parameters(workspace, notebook.stem)
     known = papermill.inspect_notebook(notebook)
     for name in parameters:
@@ -99,12 +100,12 @@ def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
         reason = " ".join(str(error.evalue).split()).rstrip(".")
         raise FashionRirError(
             f"{notebook.name} stopped in cell {error.exec_count}: {error.ename}: {reason}. Mend it "
-            f"and go on with --from {notebook.stem[:2]}; the output is in {output}."
+            f"and {on}; the output is in {output}."
         ) from error
     except DeadKernelError as error:
         raise FashionRirError(
             f"The kernel of {notebook.name} died (out of memory?); close other programs, or take "
-            f"a smaller profile, and go on with --from {notebook.stem[:2]}."
+            f"a smaller profile, and {on}."
         ) from error
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from fashion_rir import classification, heads, results, splits
 from fashion_rir.catalog import Catalog
+from fashion_rir.errors import ParameterError
 from fashion_rir.labels import LabelClasses
 from fashion_rir.workspace import Workspace
 
@@ -45,6 +46,21 @@ def split(products: pd.DataFrame, *, seed: int) -> Split:
         products[~is_test], seed=seed, test_share=VALIDATION_SHARE
     )
     return Split(~is_test & ~is_validation, is_validation, is_test)
+
+
+def seeds(first: int, n_seeds: int) -> range:
+    """The seeds of a training that is repeated: `first` and those after it.
+
+    Raises:
+        ParameterError: fewer than one.
+
+    Example:
+        >>> list(seeds(20, 3))
+        [20, 21, 22]
+    """
+    if n_seeds < 1:
+        raise ParameterError(f"n_seeds must be at least 1, not {n_seeds}.")
+    return range(first, first + n_seeds)
 
 
 def folder(workspace: Workspace, name: str, inputs: Mapping[str, object]) -> Path:

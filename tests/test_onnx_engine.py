@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -125,3 +127,17 @@ def test_the_light_reader_refuses_what_was_not_checked(export, tmp_path, fault):
         check_path(path).write_text(text, encoding="utf-8")
     with pytest.raises(FashionRirError, match=r"model\.onnx.*`fashion-rir storefront` makes it"):
         ExportedBackbone(path)
+
+
+def test_an_export_on_another_backend_is_refused(backbone, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(
+        FashionRirError, match="on TensorFlow only, not on jax; unset"
+    ):
+        OnnxBackbone(backbone, tmp_path / "a.onnx")
+
+
+def test_onnx_runtime_tells_its_maker_nothing(backbone, export, monkeypatch):
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    OnnxBackbone(backbone, export)
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"

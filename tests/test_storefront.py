@@ -179,7 +179,7 @@ def test_the_table_is_sent_as_text(app):
 
 
 def test_a_shop_without_a_store_says_how_to_build_one(shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(storefront.models, "model_names", lambda _: [])
+    monkeypatch.setattr(storefront.models, "shown_models", lambda _: [])
     info = Storefront(shop).shop_info
     assert info["fault"].startswith("There is no feature store in data/features/shop")
     assert "fashion-rir embed" in info["fault"]

@@ -36,6 +36,14 @@ def test_the_menu_lists_every_feature_store(shop):
     assert models.model_names(shop.workspace) == [MODEL, "raw-pixels-16-resize"]
 
 
+def test_a_store_of_other_products_is_not_in_the_menu(shop):
+    folder = shop.workspace.feature_store("any").parent
+    metadata = {"model": "of-a-sample", "embedding_dim": 2, "data_hash": "other"}
+    FeatureStore.create(folder / "of-a-sample.sqlite", metadata)
+    (folder / "damaged.sqlite").write_bytes(b"no database")
+    assert models.shown_models(shop) == ["damaged", MODEL, "raw-pixels-16-resize"]
+
+
 @pytest.mark.parametrize("measure", ["cosine", "euclidean", "manhattan"])
 def test_a_gallery_is_read_once_and_mapped_then(shop, measure):
     said = []

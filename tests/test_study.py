@@ -68,8 +68,8 @@ def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
     output = report.folder(workspace) / "notebooks" / "02-fails.ipynb"
     # Cell 4: behind the parameters, the profile's parameters and 1 + 1.
     assert message == (
-        "02-fails.ipynb stopped in cell 4: ValueError: two lines. Mend it and go on with --from "
-        f"02; the output is in {output}."
+        "02-fails.ipynb stopped in cell 4: ValueError: two lines. Mend it and go on with "
+        f"`fashion-rir study --profile demo --from 02`; the output is in {output}."
     )
     assert lines[0] == "[1/3] 01-good ..."
     assert lines[1].startswith("[1/3] 01-good done in ")

@@ -9,7 +9,7 @@ import pytest
 
 from fashion_rir import catalog as catalogs
 from fashion_rir import results, splits, training_records
-from fashion_rir.errors import RecordError
+from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.labels import LabelClasses
 from fashion_rir.training_records import Split
 from fashion_rir.workspace import Workspace
@@ -137,6 +137,12 @@ def write(workspace: Workspace, *, seconds: float, **changes: object) -> dict:
     return training_records.write(
         workspace, "probe-seed20", INPUTS | changes, CURVE, scores, seconds=seconds
     )
+
+
+@pytest.mark.parametrize("n_seeds", [0, -1])
+def test_a_training_without_a_seed_is_refused(n_seeds: int) -> None:
+    with pytest.raises(ParameterError, match=f"n_seeds must be at least 1, not {n_seeds}"):
+        training_records.seeds(20, n_seeds)
 
 
 def test_the_record_of_a_training(workspace: Workspace) -> None:
