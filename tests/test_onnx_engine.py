@@ -131,9 +131,7 @@ def test_the_light_reader_refuses_what_was_not_checked(export, tmp_path, fault):
 
 def test_an_export_on_another_backend_is_refused(backbone, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(
-        FashionRirError, match="on TensorFlow only, not on jax; unset"
-    ):
+    with pytest.raises(FashionRirError, match="on TensorFlow only, not on jax; unset"):
         OnnxBackbone(backbone, tmp_path / "a.onnx")
 
 
