@@ -12,15 +12,13 @@ number, with random weights. Runs on a CPU too, where it says little.
 import argparse
 import os
 import statistics
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import limits
 import numpy as np
-from embedding import BATCH_SIZE, NETWORKS
+from embedding import BATCH_SIZE, NETWORKS, drawn_pictures, embed_all, median_ratio
 
-from fashion_rir import backbones, catalog, embeddings
+from fashion_rir import backbones, catalog
 from fashion_rir.workspace import open_workspace
 
 
@@ -64,26 +62,14 @@ def build(name: str, size: int, policy: str) -> backbones.Backbone:
         keras.config.set_dtype_policy(before)
 
 
-def pictures(n_pictures: int, size: int) -> np.ndarray:
-    """Drawn pixels, uint8, shape (n_pictures, size, size, 3)."""
-    return np.random.default_rng(0).integers(0, 256, (n_pictures, size, size, 3), np.uint8)
-
-
 def sides_of(
     products: catalog.Catalog, backbone: backbones.Backbone
 ) -> dict[str, Callable[[], object]]:
     """What is measured of a network, by name."""
-    ready = pictures(len(products), backbone.image_size)
-
-    def stored() -> None:
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / "store.sqlite"
-            asked = {"preprocessing": "resize", "batch_size": BATCH_SIZE}
-            embeddings.embed_catalog(products, backbone, path=path, **asked)
-
+    ready = drawn_pictures(len(products), backbone.image_size)
     return {
         "in memory": lambda: backbone.model.predict(ready, batch_size=BATCH_SIZE, verbose=0),
-        "all of it": stored,
+        "all of it": lambda: embed_all(products, backbone),
     }
 
 
@@ -103,13 +89,13 @@ def print_speeds(seconds: dict[str, list[float]], n_products: int) -> None:
     first = next(iter(seconds.values()))
     print(f"{'':<28}{'images/s':>10}{'times float32':>15}")
     for side, taken in seconds.items():
-        ratio = statistics.median(a / b for a, b in zip(first, taken, strict=True))
-        print(f"{side:<28}{n_products / statistics.median(taken):>10.1f}{ratio:>15.2f}")
+        speed = n_products / statistics.median(taken)
+        print(f"{side:<28}{speed:>10.1f}{median_ratio(first, taken):>15.2f}")
 
 
 def difference(built: object, size: int) -> float:
     """Largest difference of two networks' embeddings, as a share of the largest number."""
-    one, other = (backbone.embed(pictures(BATCH_SIZE, size)) for backbone in built)
+    one, other = (backbone.embed(drawn_pictures(BATCH_SIZE, size)) for backbone in built)
     return float(np.abs(one - other).max() / np.abs(one).max())
 
 

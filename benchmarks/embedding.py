@@ -29,7 +29,7 @@ from fashion_rir.workspace import open_workspace
 
 BATCH_SIZE = 64
 # Name, pixels, fewer products by; two batches at least, as the onnx engine shares them out.
-NETWORKS = (("mobilenetv2", 128, 1), ("resnet50", 224, 4))
+NETWORKS = (("mobilenetv2", 128, 1), ("resnet50", 224, 2))
 TORCH = {"mobilenetv2": "mobilenet_v2", "resnet50": "resnet50"}
 REFERENCE = "keras engine, all of it"
 BY_TORCH = "torchvision over a DataLoader"
@@ -80,16 +80,9 @@ def sides_of(
 ) -> dict[str, Callable[[], object]]:
     """What is measured, by name."""
     size = backbone.image_size
-    ready = np.random.default_rng(0).integers(0, 256, (len(products), size, size, 3), np.uint8)
+    ready = drawn_pictures(len(products), size)
     onnx = OnnxBackbone(backbone, folder / "network.onnx")
     chunks = [list(range(i, i + BATCH_SIZE)) for i in range(0, len(ready), BATCH_SIZE)]
-
-    def whole(embedder: embeddings.Embedder) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            path = Path(place) / "store.sqlite"
-            embeddings.embed_catalog(
-                products, embedder, preprocessing="resize", path=path, batch_size=BATCH_SIZE
-            )
 
     def onnx_in_memory() -> None:
         list(embeddings.in_threads(lambda rows: onnx.embed(ready[rows]), chunks,
@@ -110,8 +103,8 @@ def sides_of(
         backbone.model.predict(pictures, verbose=0)
 
     return {
-        REFERENCE: lambda: whole(backbone),
-        "onnx engine, all of it": lambda: whole(onnx),
+        REFERENCE: lambda: embed_all(products, backbone),
+        "onnx engine, all of it": lambda: embed_all(products, onnx),
         "keras engine, in memory": lambda: backbone.model.predict(
             ready, batch_size=BATCH_SIZE, verbose=0
         ),
@@ -119,6 +112,20 @@ def sides_of(
         "predict over image_dataset_from_directory": keras_dataset,
         **by_torch(photos, backbone.name, size),
     }
+
+
+def drawn_pictures(n_pictures: int, size: int) -> np.ndarray:
+    """Random pixels, uint8, shape (n_pictures, size, size, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (n_pictures, size, size, 3), np.uint8)
+
+
+def embed_all(products: catalog.Catalog, embedder: embeddings.Embedder) -> None:
+    """Read, decode, resize and embed all products, into a store that is thrown away."""
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "store.sqlite"
+        embeddings.embed_catalog(
+            products, embedder, preprocessing="resize", path=path, batch_size=BATCH_SIZE
+        )
 
 
 def by_torch(photos: Path, name: str, size: int) -> dict[str, Callable[[], object]]:

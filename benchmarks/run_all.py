@@ -4,7 +4,8 @@
     python benchmarks/run_all.py [--real] [--page]
 
 `--real` takes the catalogue named by FASHION_RIR_ARCHIVE instead of the drawn one. `--page` writes
-`docs/benchmarks.md` too, which is committed: run it with the peers there, and nothing else running.
+`docs/benchmarks.md` too, which is committed, unless a script failed: run it with the peers there,
+and nothing else running.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def main() -> int:
         print(f"\n{parts[-1]}", flush=True)
     TABLES.parent.mkdir(exist_ok=True)
     TABLES.write_text("\n\n".join(parts), encoding="utf-8")
-    if arguments.page:
+    if arguments.page and not n_failed:
         PAGE.write_text("\n\n".join(page) + "\n", encoding="utf-8")
     return n_failed
 

@@ -304,6 +304,7 @@ def _jpeg(image: Image.Image) -> bytes:
 def _no_store(workspace: Workspace) -> str:
     folder = workspace.feature_store("any").parent
     return (
-        f"There is no feature store in data/{folder.relative_to(workspace.data).as_posix()}; "
+        f"There is no feature store in data/{folder.relative_to(workspace.data).as_posix()} that "
+        f"holds this catalogue; "
         f"{models.HOW_TO_EMBED}."
     )

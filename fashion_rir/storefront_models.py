@@ -52,11 +52,10 @@ def shown_models(shop: Shop) -> list[str]:
     shown = []
     for model in model_names(shop.workspace):
         try:
-            metadata = FeatureStore.open(shop.workspace.feature_store(model)).metadata
+            is_shown = _is_of(shop, _open_store(shop.workspace.feature_store(model)))
         except StoreError:
-            metadata = {}
-        if metadata.get("data_hash", shop.data_hash) == shop.data_hash:
-            shown.append(model)
+            is_shown = True
+        shown += [model] * is_shown
     return shown
 
 
@@ -70,9 +69,8 @@ def store_metadata(shop: Shop, model: str) -> dict[str, str]:
     if not path.exists():
         known = ", ".join(model_names(shop.workspace)) or "none"
         raise StoreError(f"There is no feature store {path.name} (there: {known}); {HOW_TO_EMBED}.")
-    _refuse_locked(path)
-    store = FeatureStore.open(path)
-    if store.metadata.get("data_hash", shop.data_hash) != shop.data_hash:
+    store = _open_store(path)
+    if not _is_of(shop, store):
         raise StoreError(
             f"The feature store {path.name} was made from another catalogue than the one shown; "
             f"if it should be of this one, delete it, then {HOW_TO_EMBED}."
@@ -240,21 +238,25 @@ def _fingerprint(shop: Shop, gallery: Gallery) -> list:
     return [shop.data_hash, list(gallery.vectors.shape), float(np.float64(sample.sum()))]
 
 
-def _refuse_locked(path: Path) -> None:
-    """Refuse a store that another program is writing, instead of waiting for a minute."""
+def _is_of(shop: Shop, store: FeatureStore) -> bool:
+    """Whether a store holds this catalogue; one that does not say of which it is, may."""
+    return store.metadata.get("data_hash", shop.data_hash) == shop.data_hash
+
+
+def _open_store(path: Path) -> FeatureStore:
+    """Open a store; one that another program is writing is refused, not waited for a minute."""
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS)) as connection:
             connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        if "locked" not in str(error):
-            return  # other faults are named by `FeatureStore`
-        raise StoreError(
-            f"The feature store {path.name} is locked: another program is writing it. Wait for "
-            "it to end (or end it), then search again."
-        ) from error
-    except sqlite3.DatabaseError:
-        return
+    except sqlite3.DatabaseError as error:
+        if "locked" in str(error):
+            raise StoreError(
+                f"The feature store {path.name} is locked: another program is writing it. Wait "
+                "for it to end (or end it), then search again."
+            ) from error
+        # Other faults are named by `FeatureStore`.
+    return FeatureStore.open(path)
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:

@@ -81,7 +81,8 @@ def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
     import papermill
     from nbclient.exceptions import DeadKernelError
 
-    on = f"go on with `fashion-rir study --profile {workspace.profile} --from {notebook.stem[:2]}`"
+    number = notebook.stem[:2]
+    go_on = f"go on with `fashion-rir study --profile {workspace.profile} --from {number}`"
     parameters = profile_parameters(workspace, notebook.stem)
     known = papermill.inspect_notebook(notebook)
     for name in parameters:
@@ -100,12 +101,12 @@ def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
         reason = " ".join(str(error.evalue).split()).rstrip(".")
         raise FashionRirError(
             f"{notebook.name} stopped in cell {error.exec_count}: {error.ename}: {reason}. Mend it "
-            f"and {on}; the output is in {output}."
+            f"and {go_on}; the output is in {output}."
         ) from error
     except DeadKernelError as error:
         raise FashionRirError(
             f"The kernel of {notebook.name} died (out of memory?); close other programs, or take "
-            f"a smaller profile, and {on}."
+            f"a smaller profile, and {go_on}."
         ) from error
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -135,7 +136,19 @@ def test_an_export_on_another_backend_is_refused(backbone, tmp_path, monkeypatch
         OnnxBackbone(backbone, tmp_path / "a.onnx")
 
 
-def test_onnx_runtime_tells_its_maker_nothing(backbone, export, monkeypatch):
-    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
-    OnnxBackbone(backbone, export)
-    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"
+def test_onnx_runtime_tells_its_maker_nothing(export, tmp_path):
+    """With telemetry on, it keeps an id of the machine and a session's file in these folders."""
+    places = {"HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path / "scratch")}
+    for place in places.values():
+        Path(place).mkdir()
+    kept_apart = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in kept_apart}
+    code = (
+        "import sys, pathlib, numpy as np\n"
+        "from fashion_rir.onnx_engine import ExportedBackbone\n"
+        "reader = ExportedBackbone(pathlib.Path(sys.argv[1]))\n"
+        "reader.embed(np.zeros((1, 32, 32, 3), np.uint8))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(export)], env=environment | places, check=True)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [p for p in left if "onnxruntime" in str(p).lower() or p.suffix == ".ses"] == []

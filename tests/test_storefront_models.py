@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 import sqlite3
+import time
 from contextlib import closing
 
 import numpy as np
@@ -109,6 +110,16 @@ def test_a_locked_store_is_refused_within_seconds_unless_it_was_read_before(shop
     models.open_gallery(shop, MODEL, "cosine")
     with pytest.raises(StoreError, match="raw-pixels.*is locked: another program is writing"):
         models.open_gallery(shop, "raw-pixels-16-resize", "cosine")
+
+
+def test_the_menu_does_not_wait_for_a_locked_store(shop, monkeypatch):
+    monkeypatch.setattr(models, "LOCK_SECONDS", 0.1)
+    connection = sqlite3.connect(shop.workspace.feature_store(MODEL))
+    connection.execute("BEGIN EXCLUSIVE")
+    start = time.monotonic()
+    assert models.shown_models(shop) == [MODEL, "raw-pixels-16-resize"]
+    assert time.monotonic() - start < 5
+    connection.close()
 
 
 def test_a_floor_embeds_a_photo_like_the_store(shop):

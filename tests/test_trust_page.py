@@ -51,6 +51,8 @@ def test_what_was_left_out_is_said():
     text = page.text(RECORD | {"disks": [], "fuzzing": []})
     assert "Skipped: mounting needs the rights of root." in text
     assert "fuzzing of the readers: skipped: atheris is not installed" in text
+    text = page.text(RECORD | {"notebooks": {"passed": 40, "skipped": 9, "losses": []}})
+    assert "40 checks held, 0 did not. 9 were not reached in the time." in text
     text = page.text({key: None if key in page.PARTS else RECORD[key] for key in RECORD})
     assert text.lower().count("not run this time.") == len(page.PARTS)
 

@@ -26,11 +26,11 @@ ROOT = Path(__file__).parents[1]
 # Share of the kills that each piece of work gets; the study's command takes long to start.
 KILLS = {"embedding": 0.4, "record and ledger writing": 0.25, "index saving": 0.2,
          "study step": 0.05, "head training": 0.05, "study command": 0.05}  # fmt: skip
-KILLING = 0.35  # share of the time, at most
-FUZZING = 0.1
-NOTEBOOKS = 0.1
+KILLING = 0.45  # share of the time, at most
+FUZZING = 0.15
+NOTEBOOKS = 0.15
 BACKENDS = {"tensorflow": 0.0, "jax": 1e-5}  # how far numbers may differ, absolute
-LEFT_OUT = {"jax": ("10-storefront",)}  # its export to ONNX needs TensorFlow
+NOT_ON = {"jax": ("10-storefront",)}  # its export to ONNX needs TensorFlow
 
 
 def main() -> None:
@@ -135,8 +135,10 @@ def tested(*arguments: str, seconds: float = 0) -> dict:
     if answer.returncode and not failed:
         failed = [" ".join(lines[-3:]) or "pytest did not start"]
     words = (lines or [""])[-1].replace(",", "").split()
-    n_passed = int(words[words.index("passed") - 1]) if "passed" in words else 0
-    return {"passed": n_passed, "losses": failed}
+    passed, skipped = (
+        int(words[words.index(word) - 1]) if word in words else 0 for word in ("passed", "skipped")
+    )
+    return {"passed": passed, "skipped": skipped, "losses": failed}
 
 
 def fuzzed(seconds: float) -> list[dict]:
@@ -195,7 +197,7 @@ def start_study(folder: Path, backend: str, hash_seed: int, *options: str) -> su
     for name in ("notebooks", "reports"):
         (folder / name).mkdir(parents=True)
     for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"):
-        if path.stem not in LEFT_OUT.get(backend, ()):
+        if path.stem not in NOT_ON.get(backend, ()):
             (folder / "notebooks" / path.name).symlink_to(path)
     (folder / "profiles").symlink_to(ROOT / "profiles")
     (folder / "reports" / "full").symlink_to(ROOT / "reports" / "full")

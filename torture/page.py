@@ -150,7 +150,9 @@ def _study(pieces: Iterable[Mapping] | None) -> list[str]:
 def _passed(part: Mapping | None) -> str:
     if part is None:
         return "not run this time."
-    return f"{part['passed']} checks held, {len(part['losses'])} did not."
+    text = f"{part['passed']} checks held, {len(part['losses'])} did not."
+    skipped = part.get("skipped", 0)
+    return f"{text} {skipped} were not reached in the time." if skipped else text
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
