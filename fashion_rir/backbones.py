@@ -296,6 +296,11 @@ def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
     if folder:
         if not Path(folder).is_dir():
             raise WeightsError(f"{WEIGHTS_VARIABLE} names {folder}, which is no folder; mend it.")
+        if not (Path(folder) / "weights.json").is_file():
+            raise WeightsError(
+                f"{WEIGHTS_VARIABLE} names {folder}, which holds no weights.json; write one (see "
+                "the README, 'Weights'), or unset the variable to let Keras download the weights."
+            )
         for entry in _weights_list(Path(folder)):
             if entry["architecture"] == spec.keras_name:
                 return _checked(entry, Path(folder) / entry["file"], spec)

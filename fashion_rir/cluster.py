@@ -31,7 +31,7 @@ from fashion_rir.errors import ClusterError, FashionRirError, ParameterError, un
 from fashion_rir.feature_store import FeatureStore
 
 LOCAL = "local"
-NEEDS_EXTRA = "Several workers need the extra: pip install 'fashion-rir[distributed]'."
+NEEDS_EXTRA = "Several workers need the extra: pip install -e '.[distributed]'."
 PATIENCE = 5  # seconds to find the scheduler, and a first worker
 LOST_PATIENCE = 60  # seconds without any worker, in which a restarted one may come back
 TASKS_AHEAD = 3  # batches that wait for each thread of a worker: bounds the client's memory
@@ -70,8 +70,8 @@ class Plan:
                 raise unknown_name(what, name, known)
         if self.weights == "none":  # a worker's other threads draw from Python's generator too
             raise ParameterError(
-                "Random weights would differ from worker to worker; save them to a file with "
-                "Keras' save_weights, and give its path."
+                "Random weights would differ from worker to worker; take 'imagenet', or save them "
+                "to a file with Keras' save_weights and give its path."
             )
 
 

@@ -1,5 +1,6 @@
 """The command `fashion-rir`. What takes long to import is imported by the command that needs it."""
 
+import importlib.metadata
 import logging
 import os
 from pathlib import Path
@@ -7,15 +8,16 @@ from typing import Annotated
 
 import typer
 
-from fashion_rir.errors import FashionRirError, StoreError
+from fashion_rir.errors import FashionRirError, ParameterError, StoreError
+from fashion_rir.standard_error import standard_error_to
 
 INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
+BASELINES = "02-pretrained-baselines"  # the notebook whose parameters are those of `embed`
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Reverse image search in a fashion catalogue: run the study, or its parts.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.")
 app.add_typer(data_app, name="data")
@@ -23,14 +25,22 @@ app.add_typer(data_app, name="data")
 Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
 Catalogue = Annotated[
     str | None,
-    typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one. "
-                      "[default: the one named by FASHION_RIR_ARCHIVE]"),
+    typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one, 'real' for the one "
+                      "named by FASHION_RIR_ARCHIVE. [default: the profile's]"),
 ]  # fmt: skip
 Backbone = Annotated[str, typer.Option(help="Network, such as mobilenetv2 or resnet50.")]
-Weights = Annotated[str, typer.Option(help="imagenet, none (random), or a weights file.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(help="imagenet, none (random), or a weights file. [default: the profile's]"),
+]
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
-Size = Annotated[int | None, typer.Option(help="Side of the square input in pixels.")]
-Engine = Annotated[str, typer.Option(help="keras, or onnx (faster on a CPU).")]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Side of the square input in pixels. [default: the profile's]"),
+]
+Engine = Annotated[
+    str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
+]
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
 Scheduler = Annotated[
     str | None,
@@ -40,7 +50,9 @@ Scheduler = Annotated[
 Workers = Annotated[
     int | None, typer.Option(help="Processes of a local cluster. [default: one a core]")
 ]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[
+    int | None, typer.Option(help="Seed of everything random. [default: the profile's]")
+]
 
 
 def main() -> None:
@@ -66,6 +78,23 @@ def main() -> None:
         raise
 
 
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
+        typer.echo(f"fashion-rir {importlib.metadata.version('fashion-rir')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and end.", is_eager=True,
+                     callback=_print_version),
+    ] = False,
+) -> None:  # fmt: skip
+    """Reverse image search in a fashion catalogue: run the study, or its parts."""
+
+
 @app.command()
 def study(
     profile: Profile = "demo",
@@ -89,14 +118,20 @@ def study(
 
 
 @data_app.command("check")
-def data_check(catalogue: Catalogue = None) -> None:
+def data_check(
+    catalogue: Annotated[
+        str | None,
+        typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one. "
+                          "[default: the one named by FASHION_RIR_ARCHIVE]"),
+    ] = None,
+) -> None:  # fmt: skip
     """Read every row and photo; print what was found, repaired and left out.
 
     Example: fashion-rir data check --catalogue fashion-product-images-small.zip
     """
     from fashion_rir import catalog as catalogs
 
-    found = _load(catalogue)
+    found = _load(_workspace(), catalogue or "real")
     table = catalogs.report(found)
     width = max(map(len, table["what"]))
     for what, count in table.itertuples(index=False):
@@ -104,7 +139,7 @@ def data_check(catalogue: Catalogue = None) -> None:
     path = _workspace().data / "catalog" / "left-out.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     found.left_out.to_csv(path, index=False)
-    typer.echo(f"{len(found.left_out):,} things were left out; they are listed in {path}")
+    typer.echo(f"Left out: {len(found.left_out):,}; each is listed, with the reason, in {path}")
 
 
 @data_app.command("fetch")
@@ -125,12 +160,12 @@ def data_fetch(
 def embed(
     catalogue: Catalogue = None,
     backbone: Backbone = "mobilenetv2",
-    weights: Weights = "imagenet",
+    weights: Weights = None,
     preprocessing: Preprocessing = "resize",
     image_size: Size = None,
-    engine: Engine = "keras",
-    seed: Seed = 20,
-    profile: Profile = "full",
+    engine: Engine = None,
+    seed: Seed = None,
+    profile: Profile = "demo",
     number_format: Annotated[
         str, typer.Option(help="float32, or float16 (half the space) for a new store.")
     ] = "float32",
@@ -139,23 +174,24 @@ def embed(
 ) -> None:
     """Embed a catalogue into a feature store (goes on where an earlier run stopped).
 
-    Example: fashion-rir embed --backbone resnet50 --preprocessing pad
+    Example: fashion-rir embed --profile full --backbone resnet50 --preprocessing pad
     """
-    from fashion_rir import backbones, experiments
+    from fashion_rir import experiments
 
     workspace = _workspace(profile)
+    network = _network(workspace, backbone, weights, image_size, seed)
+    engine = engine or _said(workspace, "engine")
+    found = _load(workspace, catalogue)
     if scheduler is not None:
-        store = _embed_on_cluster(
-            workspace, catalogue, {"backbone": backbone, "weights": weights,
-            "image_size": image_size, "preprocessing": preprocessing, "engine": engine},
-            (scheduler, workers), number_format,
-        )  # fmt: skip
+        network.pop("seed")  # random weights are refused there
+        plan = {**network, "preprocessing": preprocessing, "engine": engine}
+        store = _embed_on_cluster(workspace, found, plan, (scheduler, workers), number_format)
         typer.echo(f"{len(store.image_names()):,} embeddings are in {store.path}")
         return
-    network = backbones.build(backbone, weights=weights, image_size=image_size, seed=seed)
-    found = _load(catalogue)
-    matrix, metadata = experiments.embed(workspace, found, network, preprocessing=preprocessing,
-                                         engine=engine, number_format=number_format)  # fmt: skip
+    matrix, metadata = experiments.embed(
+        workspace, found, _build(network), preprocessing=preprocessing, engine=engine,
+        number_format=number_format,
+    )  # fmt: skip
     path = workspace.feature_store(metadata["model"])
     typer.echo(f"{len(matrix):,} embeddings of {matrix.shape[1]:,} numbers are in {path}")
 
@@ -171,18 +207,20 @@ def sweep(
     catalogue: Catalogue = None,
     epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 12,
     label: Annotated[str, typer.Option(help="What the heads learn to tell.")] = "articleType",
-    profile: Profile = "full",
+    profile: Profile = "demo",
     scheduler: Scheduler = "local",
     workers: Workers = None,
 ) -> None:
     """Train heads over widths and seeds, on several processes or machines.
 
-    Example: fashion-rir sweep --model resnet50-224-pad --hidden 0 --hidden 512 --seed 20 --seed 21
+    Example: fashion-rir sweep --profile full --model resnet50-224-pad --hidden 0 --hidden 512
+    --seed 20 --seed 21
     """
     from fashion_rir import cluster, head_sweep
     from fashion_rir.feature_store import FeatureStore
 
-    workspace, found = _workspace(profile), _load(catalogue)
+    workspace = _workspace(profile)
+    found = _load(workspace, catalogue)
     stores = [FeatureStore.open(workspace.feature_store(name)) for name in model]
     models = [(store.load(found.products["image_name"])[1], store.metadata) for store in stores]
     runs = list(head_sweep.grid(hidden, seeds, epochs=epochs))
@@ -190,6 +228,7 @@ def sweep(
         records = head_sweep.run(client, workspace, found, models, runs, label=label,
                                  split_seed=seeds[0])  # fmt: skip
     table = head_sweep.accuracy_table(records)
+    typer.echo(f"{profile}: accuracy on the test products, by {label}")
     typer.echo(table.to_string(index=False, float_format="{:.3f}".format))
 
 
@@ -198,28 +237,29 @@ def search(
     image: Annotated[Path, typer.Argument(help="The picture to search with.")],
     catalogue: Catalogue = None,
     backbone: Backbone = "mobilenetv2",
-    weights: Weights = "imagenet",
+    weights: Weights = None,
     preprocessing: Preprocessing = "resize",
     image_size: Size = None,
     measure: Measure = "cosine",
     k: Annotated[int, typer.Option("-k", help="How many products.")] = 10,
-    seed: Seed = 20,
-    profile: Profile = "full",
+    seed: Seed = None,
+    profile: Profile = "demo",
 ) -> None:
     """Find the products that look like a picture.
 
-    Example: fashion-rir search photo.jpg --backbone resnet50 --preprocessing pad -k 5
+    Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
     """
-    from fashion_rir import backbones, embeddings, images
+    from fashion_rir import embeddings, images
     from fashion_rir.feature_store import FeatureStore
     from fashion_rir.retrieval import Gallery
 
     query = images.decode(image)
-    network = backbones.build(backbone, weights=weights, image_size=image_size, seed=seed)
+    workspace = _workspace(profile)
+    products = _load(workspace, catalogue).products.set_index("image_name")
+    network = _build(_network(workspace, backbone, weights, image_size, seed))
     metadata = network.metadata(preprocessing)
-    store = FeatureStore.open(_workspace(profile).feature_store(metadata["model"]))
+    store = FeatureStore.open(workspace.feature_store(metadata["model"]))
     store.require(metadata)
-    products = _load(catalogue).products.set_index("image_name")
     names, matrix = store.load()
     absent = [name for name in names if name not in products.index]
     if absent:
@@ -231,6 +271,9 @@ def search(
     gallery = Gallery(matrix, products.index, measure)
     vector = embeddings.embed_image(query, network, preprocessing=preprocessing)
     matches = gallery.search(vector[None], k)
+    typer.echo(f"{profile}: the {matches.ids.shape[1]} nearest of {len(gallery):,} products by "
+               f"{metadata['model']} ({metadata['weights']}), {measure}\n"
+               f"{'id':>6}  {'distance':>9}  {'articleType':<20}  productDisplayName")  # fmt: skip
     for product, distance in zip(matches.ids[0], matches.distances[0], strict=True):
         row = products.loc[product]
         typer.echo(f"{product:>6}  {distance:9.4f}  {row['articleType']:<20.20}  "
@@ -263,7 +306,7 @@ def storefront(
 
 @app.command()
 def evaluate(
-    profile: Profile = "full",
+    profile: Profile = "demo",
     protocol: Annotated[str, typer.Option(help="held_out or thesis.")] = "held_out",
     label: Annotated[str, typer.Option(help="What makes a product relevant.")] = "articleType",
 ) -> None:
@@ -271,7 +314,7 @@ def evaluate(
 
     Example: fashion-rir evaluate --profile full --label baseColour
     """
-    from fashion_rir import report, results
+    from fashion_rir import model_table, report, results
     from fashion_rir.errors import RecordError
 
     workspace = _workspace(profile)
@@ -288,10 +331,16 @@ def evaluate(
         table = results.retrieval_table(
             records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
         )
-        shown = table[["model", "measure", "weights", "queries", *report.HEADLINE_METRICS]]
+        shown = table[["model", "measure", "queries", *report.HEADLINE_METRICS]]
+        models = shown["model"].unique()
+        short = dict(zip(models, model_table.short_names(models), strict=True))
+        weights = {name for names in table["weights"] for name in str(names).split("+")}
+        trained = sorted(name for name in weights if name != "none" and name[:4] != "seed")
         of = f"{records[0]['inputs']['n_products']:,} products"
         typer.echo(f"{profile}: {protocol}, relevant by {label}, {of}")
-        typer.echo(shown.to_string(index=False, float_format="{:.3f}".format) + "\n")
+        shown = shown.assign(model=shown["model"].map(short))
+        typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
+        typer.echo(f"Weights: {', '.join(trained) or 'none'}\n")
     if n_without:
         typer.echo(f"{n_without} records are left out: they were not scored so.")
 
@@ -302,9 +351,43 @@ def _workspace(profile: str = "demo"):
     return open_workspace(profile)
 
 
-def _embed_on_cluster(
-    workspace, catalogue: str | None, network: dict, cluster_of: tuple, number_format: str
-):
+def _said(workspace, name: str) -> object:
+    """What the profile says of the pretrained networks."""
+    from fashion_rir.workspace import profile_parameters
+
+    parameters = profile_parameters(workspace, BASELINES)
+    if name not in parameters:
+        raise ParameterError(
+            f"profiles/{workspace.profile}.yaml gives {BASELINES} no {name}; add it there, or name "
+            "it on the command line."
+        )
+    return parameters[name]
+
+
+def _network(
+    workspace, backbone: str, weights: str | None, image_size: int | None, seed: int | None
+) -> dict:
+    """What makes a backbone: what is said, else what the profile says, else its usual size."""
+    from fashion_rir.workspace import profile_parameters
+
+    usual = profile_parameters(workspace, BASELINES).get(f"{backbone}_image_size")
+    return {
+        "backbone": backbone,
+        "weights": weights or _said(workspace, "weights"),
+        "image_size": usual if image_size is None else image_size,
+        "seed": _said(workspace, "seed") if seed is None else seed,
+    }
+
+
+def _build(network: dict):
+    """A backbone; what TensorFlow's C++ code says of missing GPUs when it wakes is not shown."""
+    with standard_error_to(Path(os.devnull)):
+        from fashion_rir import backbones
+
+        return backbones.build(network.pop("backbone"), **network)
+
+
+def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, number_format: str):
     """The feature store, made by the workers of a cluster; see `embed`."""
     from fashion_rir import cluster
 
@@ -312,18 +395,22 @@ def _embed_on_cluster(
     scheduler, n_workers = cluster_of
     with cluster.connect(scheduler, n_workers=n_workers) as client:
         model = cluster.check_workers(client, plan)["model"]
-        return cluster.embed_catalog(client, _load(catalogue), plan,
+        return cluster.embed_catalog(client, catalog, plan,
                                      path=workspace.feature_store(model),
                                      number_format=number_format)  # fmt: skip
 
 
-def _load(catalogue: str | None):
-    """The catalogue named on the command line, or by FASHION_RIR_ARCHIVE."""
+def _load(workspace, catalogue: str | None):
+    """The catalogue named on the command line, or the profile's, or its sample."""
     from fashion_rir import catalog as catalogs
 
-    workspace = _workspace()
-    if catalogue is None or catalogue in ("demo", "real"):
-        return workspace.load_catalog(catalogue or "real")
+    if catalogue is None:
+        return workspace.load_catalog(
+            _said(workspace, "catalogue"), sample_size=_said(workspace, "sample_size"),
+            seed=_said(workspace, "seed"),
+        )  # fmt: skip
+    if catalogue in ("demo", "real"):
+        return workspace.load_catalog(catalogue)
     return catalogs.load(Path(catalogue), cache_dir=workspace.data / "catalog")
 
 

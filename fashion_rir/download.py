@@ -38,7 +38,7 @@ def fetch(source: str, folder: Path) -> Path:
         raise
     except ImportError as error:
         raise FashionRirError(
-            f"Downloading from {source} needs the extra: pip install 'fashion-rir[download]'."
+            f"Downloading from {source} needs the extra: pip install -e '.[download]'."
         ) from error
     except Exception as error:  # each client raises its own types without a network
         raise CatalogError(

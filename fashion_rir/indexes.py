@@ -216,8 +216,7 @@ def _build_annoy(vectors: np.ndarray, measure: str) -> object:
         import annoy
     except ImportError as error:
         raise FashionRirError(
-            "The Annoy index needs the extra 'annoy' and a C++ compiler: "
-            "pip install 'fashion-rir[annoy]'."
+            "The Annoy index needs the extra 'annoy' and a C++ compiler: pip install -e '.[annoy]'."
         ) from error
     index = annoy.AnnoyIndex(
         vectors.shape[1], "manhattan" if measure == "manhattan" else "euclidean"

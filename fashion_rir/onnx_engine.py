@@ -17,7 +17,7 @@ from fashion_rir.backbones import Backbone, sha256_of_file
 from fashion_rir.errors import FashionRirError
 from fashion_rir.whole_files import whole_file
 
-NEEDS_EXTRA = "The engine 'onnx' needs the extra: pip install 'fashion-rir[onnx]'."
+NEEDS_EXTRA = "The engine 'onnx' needs the extra: pip install -e '.[onnx]'."
 RUN_SIZE = 8  # images a run: as fast as more, at a fraction of the memory
 TOLERANCE = 1e-4  # largest difference to Keras, relative to the largest feature
 SCHEMA_VERSION = 1

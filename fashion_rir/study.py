@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from fashion_rir import report
 from fashion_rir.errors import FashionRirError, unknown_name
+from fashion_rir.standard_error import standard_error_to
 from fashion_rir.workspace import Workspace, profile_parameters
 
 
@@ -56,24 +56,12 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
     for position, notebook in enumerate(chosen, start=1):
         start = time.perf_counter()
         say(f"[{position}/{len(chosen)}] {notebook.stem} ...")
-        with _stderr_to(executed / f"{notebook.stem}.log"):
+        # What kernels and TensorFlow's C++ code log goes to a file, not between our lines.
+        with standard_error_to(executed / f"{notebook.stem}.log"):
             _execute(workspace, notebook, executed / notebook.name)
         say(f"[{position}/{len(chosen)}] {notebook.stem} done in "
             f"{time.perf_counter() - start:.0f} s")  # fmt: skip
     return report.write(workspace)
-
-
-@contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """What kernels and TensorFlow's C++ code log goes to a file, not between our lines."""
-    terminal = os.dup(2)
-    with open(path, "w", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
 
 
 def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:

@@ -338,6 +338,12 @@ def test_a_weights_folder_that_is_not_there_is_refused(tmp_path, monkeypatch):
         backbones.build("mobilenetv2", weights="imagenet", image_size=32)
 
 
+def test_a_folder_without_a_list_of_weights_is_not_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path))
+    with pytest.raises(WeightsError, match=r"FASHION_RIR_WEIGHTS names .* holds no weights\.json"):
+        backbones.build("mobilenetv2", weights="imagenet", image_size=32)
+
+
 # --- weights from Keras ---
 
 

@@ -244,7 +244,7 @@ def test_no_scheduler_at_the_address_is_said_within_seconds(address):
 def test_without_the_extra_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
-        pytest.raises(ClusterError, match=r"pip install 'fashion-rir\[distributed\]'"),
+        pytest.raises(ClusterError, match=r"pip install -e '\.\[distributed\]'"),
         cluster.connect(),
     ):
         pass

@@ -1,6 +1,7 @@
 """command_line: what it prints, its exit codes, and one sentence for every error."""
 
 import contextlib
+import importlib.metadata
 import io
 import sys
 from collections.abc import Callable
@@ -59,7 +60,7 @@ def test_data_check_counts_and_lists(call, home: Path, catalog_folder: Path) -> 
     assert counts["unreadable photos"] == "1"
     assert counts["photos without a row"] == "1"
     path = home / "data" / "catalog" / "left-out.csv"
-    assert out.splitlines()[-1] == f"2 things were left out; they are listed in {path}"
+    assert out.splitlines()[-1] == f"Left out: 2; each is listed, with the reason, in {path}"
     assert pd.read_csv(path)["where"].tolist() == ["images/1003.jpg", "images/5555.jpg"]
 
 
@@ -94,7 +95,9 @@ def test_evaluate_without_records(call) -> None:
 def test_evaluate_prints_a_table_for_each_set_of_products(call, home: Path) -> None:
     folder = home / "reports" / "full" / "results"
     folder.mkdir(parents=True)
-    for name in ("chance-cosine", "resnet50-224-pad-cosine", "label-g-seed20-cosine"):
+    joined = "dense512-mobilenetv2-128-resize+mobilenetv2-128-pad+resnet50-224-pad-seed20-posterior"
+    for name in ("chance-cosine", "resnet50-224-pad-cosine", "label-g-seed20-cosine",
+                 f"{joined}-cosine"):  # fmt: skip
         path = ROOT / "reports" / "full" / "results" / f"{name}.json"
         (folder / path.name).write_bytes(path.read_bytes())
     code, out, err = call("evaluate", "--profile", "full")
@@ -103,9 +106,12 @@ def test_evaluate_prints_a_table_for_each_set_of_products(call, home: Path) -> N
     assert all_products.startswith("full: held_out, relevant by articleType, 44,072 products")
     assert all_products.index("resnet50-224-pad") < all_products.index("chance")
     assert "label-g-seed20" in sample and "left out" not in sample
+    assert "\ndense512-3 embeddings-seed20-posterior  cosine" in all_products.replace("\n ", "\n")
+    assert "\nWeights: mobilenetv2-imagenet, resnet50-v1.5-pqf-imagenet\n" in all_products
+    assert max(map(len, out.splitlines())) < 120
     code, out, err = call("evaluate", "--profile", "full", "--label", "sesaon")
     assert (code, out) == (1, "")
-    assert "None of the 3 retrieval records of the profile full was scored by 'sesaon'" in err
+    assert "None of the 4 retrieval records of the profile full was scored by 'sesaon'" in err
 
 
 def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:
@@ -117,13 +123,13 @@ def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:
     assert err.count("\n") == 1
 
 
-SMALL = ("--weights", "none", "--image-size", "32", "--profile", "demo")
+SMALL = ("--image-size", "32")  # the rest is what the demo profile says
 
 
 @pytest.fixture(scope="module")
 def embedded(home: Path) -> Command:
     """The demo catalogue in the feature store."""
-    return run_command(home, "embed", "--catalogue", "demo", *SMALL)
+    return run_command(home, "embed", *SMALL)
 
 
 def test_embed_says_where_the_embeddings_are(home: Path, embedded: Command) -> None:
@@ -138,9 +144,13 @@ def test_search_finds_the_product_itself_first(call, home: Path, embedded: Comma
     shop = catalog.load(home / "data" / "raw" / "demo")
     row = shop.products.drop_duplicates("image_sha256", keep=False).iloc[7]
     image = home / "data" / "raw" / "demo" / "images" / row["image_name"]
-    code, out, err = call("search", image, "--catalogue", "demo", "-k", 3, *SMALL)
+    code, out, err = call("search", image, "-k", 3, *SMALL)
     assert (code, err) == (0, "")
-    lines = out.splitlines()
+    head, columns, *lines = out.splitlines()
+    assert head == (
+        "demo: the 3 nearest of 60 products by mobilenetv2-32-resize (none-seed20), cosine"
+    )
+    assert columns.split() == ["id", "distance", "articleType", "productDisplayName"]
     assert len(lines) == 3
     product, distance = lines[0].split()[:2]
     assert (product, distance) == (str(row["id"]), "0.0000")
@@ -163,9 +173,34 @@ def test_search_refuses_the_store_of_other_weights(
     call, catalog_folder: Path, embedded: Command
 ) -> None:
     image = catalog_folder / "images" / "1001.jpg"
-    code, out, err = call("search", image, "--catalogue", "demo", "--seed", 21, *SMALL)
+    code, out, err = call("search", image, "--seed", 21, *SMALL)
     assert (code, out) == (1, "")
     assert "was made with weights 'none-seed20', the query with 'none-seed21'" in err
+
+
+def test_embed_takes_catalogue_sample_weights_and_size_from_the_profile(
+    call, home: Path, catalog_folder: Path, monkeypatch
+) -> None:
+    text = (home / "profiles" / "demo.yaml").read_text(encoding="utf-8")
+    text = text.replace("sample_size: null", "sample_size: 9").replace("size: 96", "size: 32")
+    (home / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
+    code, out, err = call("embed", "--profile", "mine", "--backbone", "resnet50")
+    path = home / "data" / "features" / "mine" / "resnet50-32-resize.sqlite"
+    assert (code, err) == (0, "")
+    assert out.endswith(f" embeddings of 2,048 numbers are in {path}\n")
+    assert 9 <= int(out.split()[0]) < 60  # one of each type at least
+    text = text.replace("weights: none", "").replace("catalogue: demo", "catalogue: real")
+    (home / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
+    code, out, err = call("embed", "--profile", "mine")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: profiles/mine.yaml gives 02-pretrained-baselines no weights;")
+    code, out, err = call("embed", "--profile", "mine", "--weights", "none")
+    assert err.startswith("Error: FASHION_RIR_ARCHIVE is not set; download")
+
+
+def test_the_version_is_that_of_the_package(call) -> None:
+    code, out, _ = call("--version")
+    assert (code, out) == (0, f"fashion-rir {importlib.metadata.version('fashion-rir')}\n")
 
 
 def test_an_interrupted_command_says_how_to_go_on(call, monkeypatch) -> None:

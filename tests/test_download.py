@@ -86,7 +86,7 @@ def test_a_missing_client_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, client: str
 ) -> None:
     monkeypatch.setitem(sys.modules, client, None)  # as if it were not installed
-    with pytest.raises(FashionRirError, match=rf"{source} needs .*'fashion-rir\[download\]'"):
+    with pytest.raises(FashionRirError, match=rf"{source} needs .*'\.\[download\]'"):
         download.fetch(source, tmp_path)
 
 

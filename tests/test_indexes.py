@@ -205,7 +205,7 @@ def test_without_effort_there_is_no_search(effort: int) -> None:
 
 def test_without_annoy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "annoy", None)
-    with pytest.raises(FashionRirError, match=r"pip install 'fashion-rir\[annoy\]'"):
+    with pytest.raises(FashionRirError, match=r"pip install -e '\.\[annoy\]'"):
         Index(Gallery(vectors(20), range(20), "cosine"), "annoy")
 
 

@@ -89,7 +89,7 @@ def test_a_keras_model_that_gives_no_number_is_refused(backbone, export):
         OnnxBackbone(broken, export)
 
 
-NEEDS_EXTRA = r"needs the extra: pip install 'fashion-rir\[onnx\]'"
+NEEDS_EXTRA = r"needs the extra: pip install -e '\.\[onnx\]'"
 
 
 def test_without_onnx_runtime_the_message_says_what_to_install(backbone, export, monkeypatch):

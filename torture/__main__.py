@@ -3,9 +3,9 @@
     python -m torture [--minutes 30] [--kills 60] [--seed 1] [--only kills --only disks]
 
 Kills, full and read-only disks, two processes, hostile and drawn inputs, fuzzing (where atheris is
-installed), wrong parameters of the notebooks, each notebook alone, and the demo study twice.
-`--minutes` is what the kills, the fuzzing and the parameters take their shares of; the studies take
-as long as they take. `--only` names parts; the page says which were not run.
+installed), each notebook alone, and the demo study twice. `--minutes` is what the kills and the
+fuzzing take their shares of; the studies take as long as they take. `--only` names parts; the page
+says which were not run.
 """
 
 import argparse
@@ -28,7 +28,6 @@ KILLS = {"embedding": 0.4, "record and ledger writing": 0.25, "index saving": 0.
          "study step": 0.05, "head training": 0.05, "study command": 0.05}  # fmt: skip
 KILLING = 0.45  # share of the time, at most
 FUZZING = 0.15
-NOTEBOOKS = 0.15
 BACKENDS = {"tensorflow": 0.0, "jax": 1e-5}  # how far numbers may differ, absolute
 NOT_ON = {"jax": ("10-storefront",)}  # its export to ONNX needs TensorFlow
 
@@ -50,9 +49,6 @@ def main() -> None:
         "cases": lambda: tested("tests/test_hostile_inputs.py"),
         "drawn": lambda: tested("tests/test_properties.py", "--hypothesis-profile=more"),
         "fuzzing": lambda: fuzzed(FUZZING * seconds),
-        "notebooks": lambda: tested(
-            "tests/test_notebook_parameters.py", seconds=NOTEBOOKS * seconds
-        ),
         "alone": each_notebook_alone,
         "study": demo_study_twice,
     }
@@ -120,16 +116,10 @@ def two_processes() -> list[dict]:
     return found
 
 
-def tested(*arguments: str, seconds: float = 0) -> dict:
-    """A file of the tests, run by pytest; what failed is a loss.
-
-    Args:
-        arguments: of pytest.
-        seconds: that what is skipped otherwise may take.
-    """
+def tested(*arguments: str) -> dict:
+    """A file of the tests, run by pytest with these arguments; what failed is a loss."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rf", *arguments]
-    environment = os.environ | {"FASHION_RIR_TORTURE": str(seconds)}
-    answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     lines = answer.stdout.splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     if answer.returncode and not failed:

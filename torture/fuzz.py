@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=120)
     arguments = parser.parse_args()
     if not is_there():
-        sys.exit("atheris is not installed; pip install 'fashion-rir[fuzz]' (Linux, macOS).")
+        sys.exit("atheris is not installed; pip install -e '.[fuzz]' (Linux, macOS).")
     print(fuzz(arguments.reader, arguments.seconds))
 
 
