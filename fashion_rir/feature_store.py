@@ -109,7 +109,8 @@ class FeatureStore:
         """
         if not path.exists():
             raise StoreError(
-                f"There is no feature store at {path}; build it with `fashion-rir embed`."
+                f"There is no feature store at {path}; build it with `fashion-rir embed` on the "
+                "profile that its folder is named after."
             )
         with _connection(path) as connection:
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}

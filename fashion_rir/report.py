@@ -23,6 +23,12 @@ from fashion_rir.whole_files import write_text
 from fashion_rir.workspace import Workspace, open_workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
+NAMES = (
+    "A model's name says the network, the pixels and the preprocessing (mobilenetv2-128-resize), "
+    "joined by a plus where embeddings stand side by side; before it the head that was trained on "
+    "them (dense512: one hidden layer of 512), behind it what was taken of the head or done with "
+    "the embedding."
+)
 MOST_NAMED = 5  # records that the index names as missing
 MOST_ROWS = 8  # of a headline table; the rest is folded
 SIGNS = {
@@ -62,10 +68,12 @@ def write(workspace: Workspace) -> Path:
     notebooks, missing = _write_notebooks(workspace)
     card_links, missing_cards = _write_cards(workspace)
     verdicts, missing_claims = _write_ledger(workspace)
+    glossary = _write_glossary(workspace)
     sections = [
         _note(workspace),
         "<h2>Retrieval by articleType, held out</h2>",
         _headline(workspace),
+        f"<p>{NAMES} {glossary}</p>",
         "<h2>Notebooks</h2>",
         _list(notebooks) or "<p>No notebook was run for this profile yet.</p>",
         "<h2>The thesis, claim by claim</h2>",
@@ -195,6 +203,20 @@ def _write_notebooks(workspace: Workspace) -> tuple[list[str], list[str]]:
     return links, missing
 
 
+def _write_glossary(workspace: Workspace) -> str:
+    """A link to the README's glossary as a page; empty where there is no README."""
+    from nbconvert.filters import markdown2html
+
+    path = workspace.root / "README.md"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    found = text.partition("\n## Glossary\n")[2].partition("\n## ")[0]
+    if not found:
+        return ""
+    body = f'<h1>Glossary</h1>\n<div class="scroll text">{markdown2html(found)}</div>'
+    write_text(folder(workspace) / "glossary.html", report_style.page("Glossary", body, _links("")))
+    return _link("glossary.html", "Glossary") + " of all words."
+
+
 def _write_cards(workspace: Workspace) -> tuple[list[str], list[str]]:
     """Links to the pages of the cards, and what is missing."""
     from nbconvert.filters import markdown2html
@@ -226,18 +248,23 @@ def _write_ledger(workspace: Workspace) -> tuple[str, list[str]]:
     counts = ledger.summary(table)
     rows = [f"{SIGNS[name]} {html.escape(name)}: {count}" for name, count in counts.items()]
     link = _link("ledger.html", f"All {len(table)} claims, with what was measured")
-    missing = _waiting(ledger.coverage(claims.load(), workspace.results))
+    missing = _waiting(ledger.coverage(claims.load(), workspace.results), workspace.profile)
     return f"<p>{link}</p>{_list(rows)}", missing
 
 
-def _waiting(coverage: Mapping[str, list[str]]) -> list[str]:
+def _waiting(coverage: Mapping[str, list[str]], profile: str) -> list[str]:
     """What the ledger lacks, in one sentence; the ledger itself names the record of each claim."""
     if not coverage:
         return []
     n_claims = len({claim_id for ids in coverage.values() for claim_id in ids})
     first = ", ".join(itertools.islice(coverage, MOST_NAMED))
     rest = f" and {len(coverage) - MOST_NAMED} more" if len(coverage) > MOST_NAMED else ""
-    return [f"Ledger: {n_claims} claims wait for {len(coverage)} records: {first}{rest}."]
+    if profile == "full":
+        return [f"Ledger: {n_claims} claims wait for {len(coverage)} records: {first}{rest}."]
+    return [
+        f"Ledger: {n_claims} claims ask for records of the full run, which the profile {profile} "
+        f"does not make: {first}{rest}. That is no fault."
+    ]
 
 
 def _headline(workspace: Workspace) -> str:

@@ -305,6 +305,5 @@ def _no_store(workspace: Workspace) -> str:
     folder = workspace.feature_store("any").parent
     return (
         f"There is no feature store in data/{folder.relative_to(workspace.data).as_posix()} that "
-        f"holds this catalogue; "
-        f"{models.HOW_TO_EMBED}."
+        f"holds this catalogue; {models.how_to_embed(workspace)}"
     )

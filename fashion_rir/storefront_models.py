@@ -32,10 +32,15 @@ LOCK_SECONDS = 1.0  # how long a visitor waits for a store that another program 
 N_QUERIES = 500  # test products that calibrate a threshold
 SEED = 20  # of the split into training and test products
 FLOORS = {"mean-colour": MeanColour, "raw-pixels": RawPixels}
-HOW_TO_EMBED = (
-    "build it with `fashion-rir embed`, or run notebook 02 on this profile "
-    "(`fashion-rir study --only 02`)"
-)
+
+
+def how_to_embed(workspace: Workspace) -> str:
+    """What builds a feature store of the profile, as the end of a sentence."""
+    profile = f"--profile {workspace.profile}"
+    return (
+        f"build it with `fashion-rir embed {profile}`, or run notebook 02 "
+        f"(`fashion-rir study {profile} --only 02`)."
+    )
 
 
 def model_names(workspace: Workspace) -> list[str]:
@@ -68,12 +73,15 @@ def store_metadata(shop: Shop, model: str) -> dict[str, str]:
     path = shop.workspace.feature_store(model)
     if not path.exists():
         known = ", ".join(model_names(shop.workspace)) or "none"
-        raise StoreError(f"There is no feature store {path.name} (there: {known}); {HOW_TO_EMBED}.")
+        raise StoreError(
+            f"There is no feature store {path.name} (there: {known}); "
+            f"{how_to_embed(shop.workspace)}"
+        )
     store = _open_store(path)
     if not _is_of(shop, store):
         raise StoreError(
             f"The feature store {path.name} was made from another catalogue than the one shown; "
-            f"if it should be of this one, delete it, then {HOW_TO_EMBED}."
+            f"if it should be of this one, delete it, then {how_to_embed(shop.workspace)}"
         )
     return store.metadata
 

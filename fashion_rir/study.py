@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fashion_rir import report
@@ -48,7 +49,7 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
 
     Raises:
         FashionRirError: a notebook failed; names it, the cell and the error. What ran before is
-            kept, and `--from` goes on there.
+            kept and in the report, and `--from` goes on there.
         ParameterError: the profile gives a notebook a parameter that it does not have.
     """
     executed = report.folder(workspace) / "notebooks"
@@ -58,7 +59,12 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
         say(f"[{position}/{len(chosen)}] {notebook.stem} ...")
         # What kernels and TensorFlow's C++ code log goes to a file, not between our lines.
         with standard_error_to(executed / f"{notebook.stem}.log"):
-            _execute(workspace, notebook, executed / notebook.name)
+            try:
+                _execute(workspace, notebook, executed / notebook.name)
+            except FashionRirError:
+                with suppress(FashionRirError):  # the error of the notebook says more
+                    report.write(workspace)  # else it would show an earlier run's end
+                raise
         say(f"[{position}/{len(chosen)}] {notebook.stem} done in "
             f"{time.perf_counter() - start:.0f} s")  # fmt: skip
     return report.write(workspace)

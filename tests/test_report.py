@@ -11,6 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from fashion_rir import claims, ledger, report, report_style, results
 from fashion_rir.workspace import Workspace
 
+ROOT = Path(__file__).parents[1]
+
 
 def write_record(workspace: Workspace, model: str, mean_ap: float, protocol: str = "held_out"):
     estimates = {
@@ -155,11 +157,26 @@ def test_the_ledger_shows_every_claim_and_filters_by_verdict(tmp_path: Path) -> 
 
 
 def test_the_index_names_the_records_that_the_ledger_lacks() -> None:
-    assert report._waiting({}) == []
+    assert report._waiting({}, "full") == []
     coverage = {"first": ["a", "b"], "second": ["b"]}
-    assert report._waiting(coverage) == ["Ledger: 2 claims wait for 2 records: first, second."]
+    assert report._waiting(coverage, "full") == [
+        "Ledger: 2 claims wait for 2 records: first, second."
+    ]
     coverage = {str(n): ["a"] for n in range(7)}
-    assert report._waiting(coverage)[0].endswith("7 records: 0, 1, 2, 3, 4 and 2 more.")
+    assert report._waiting(coverage, "full")[0].endswith("7 records: 0, 1, 2, 3, 4 and 2 more.")
+    assert report._waiting(coverage, "demo") == [
+        "Ledger: 1 claims ask for records of the full run, which the profile demo does not make: "
+        "0, 1, 2, 3, 4 and 2 more. That is no fault."
+    ]
+
+
+def test_the_words_of_the_report_are_explained(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "full")
+    assert "glossary.html" not in page(workspace)
+    shutil.copy(ROOT / "README.md", tmp_path)
+    assert '<a href="glossary.html">Glossary</a>' in page(workspace)
+    text = (report.folder(workspace) / "glossary.html").read_text(encoding="utf-8")
+    assert "<td>feature store</td>" in text and "Licence" not in text
 
 
 @pytest.mark.parametrize(("profile", "warns"), [("demo", True), ("full", False)])

@@ -78,7 +78,9 @@ def test_a_store_that_was_made_anew_is_read_anew(shop):
 
 
 def test_a_missing_store_is_named_with_how_to_build_it(shop):
-    with pytest.raises(StoreError, match=r"no feature store no-such\.sqlite.*fashion-rir embed"):
+    with pytest.raises(
+        StoreError, match=r"no feature store no-such\.sqlite.*fashion-rir embed --profile shop`"
+    ):
         models.open_gallery(shop, "no-such", "cosine")
 
 

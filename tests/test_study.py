@@ -74,6 +74,8 @@ def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
     assert lines[0] == "[1/3] 01-good ..."
     assert lines[1].startswith("[1/3] 01-good done in ")
     assert lines[2:] == ["[2/3] 02-fails ..."]
+    index = report.folder(workspace) / "index.html"
+    assert "02-fails: it stopped at an error" in index.read_text(encoding="utf-8")
 
 
 def test_what_ran_before_is_kept_with_the_profile_s_parameters(broken_off) -> None:
