@@ -90,6 +90,7 @@ function render({ model, el }) {
     say("");
     fault.replaceChildren(h("strong", {}, "That did not work. "), text);
     fault.hidden = false;
+    fault.scrollIntoView({ block: "nearest" }); // it may be above what was just clicked
     if (kind === "search") results.replaceChildren();
   }
 
