@@ -45,7 +45,7 @@ notebooks: setup ## Execute the committed notebooks in place on the demo profile
 bench: setup ## Speed beside what one could pick instead, as ratios in one run.
 	$(BIN)/python benchmarks/run_all.py
 
-torture: setup ## Kills, full disks, fuzzing, the study twice on each backend: about an hour on 2 cores.
+torture: setup ## Kills, full disks, fuzzing, the study twice on each backend: about 45 minutes on 2 cores.
 	$(BIN)/python -m torture --minutes $(or $(MINUTES),30)
 
 audit: setup ## Known weaknesses of the pinned packages; needs a network and installs pip-audit apart.
