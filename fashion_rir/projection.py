@@ -55,7 +55,7 @@ class MapSettings:
     Attributes:
         perplexity: about how many neighbours each product is held to; above 1, and below a third
             of the products.
-        seed: of the start.
+        seed: of the start; 0 or more.
         start: `pca` (the first two principal components, jittered by the seed), or `random`.
     """
 
@@ -68,6 +68,8 @@ class MapSettings:
             raise unknown_name("start of a map", self.start, STARTS)
         if not self.perplexity > 1:
             raise ParameterError(f"The perplexity must be above 1, not {self.perplexity}.")
+        if self.seed < 0:
+            raise ParameterError(f"The seed of a map must be 0 or more, not {self.seed}.")
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,13 @@ def survival_table(records: Iterable[Mapping]) -> pd.DataFrame:
 
 
 def sample_rows(n_products: int, n_asked: int, *, seed: int) -> np.ndarray:
-    """The rows that ask, sorted: a random sample, or all if there are no more."""
+    """The rows that ask, sorted: a random sample, or all if there are no more.
+
+    Raises:
+        ParameterError: nobody would ask.
+    """
+    if n_asked < 1:
+        raise ParameterError(f"One product must ask at least (n_asked), not {n_asked}.")
     if n_asked >= n_products:
         return np.arange(n_products)
     return np.sort(np.random.default_rng(seed).choice(n_products, n_asked, replace=False))

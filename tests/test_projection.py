@@ -220,3 +220,8 @@ def test_no_pickle_is_read(workspace: Workspace, made: Projection) -> None:
     np.savez(path, text=np.array([{"a": 1}], dtype=object))
     with pytest.raises(StoreError, match="ValueError"):
         projection.load(path, made.about, made.ids)
+
+
+def test_a_negative_seed_of_a_map_is_refused():
+    with pytest.raises(ParameterError, match="seed of a map must be 0 or more, not -1"):
+        MapSettings(seed=-1)

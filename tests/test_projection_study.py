@@ -197,3 +197,8 @@ def test_a_model_that_is_not_stored_is_said(workspace, catalog, model) -> None:
     assert len(products) == 60 and np.array_equal(embeddings, model[0])
     assert metadata["model"] == "drawn-net"
     assert missing == ["theirs: absent-net is not stored; run the notebook that makes it."]
+
+
+def test_one_product_must_ask_at_least():
+    with pytest.raises(ParameterError, match=r"must ask at least \(n_asked\), not -1"):
+        projection_study.sample_rows(9, -1, seed=0)
