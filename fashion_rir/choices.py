@@ -29,12 +29,21 @@ class Asking:
         n_queries: test products that ask rankings that are not made from one matrix, at most; None
             for all. Fewer than all are asked under `held_out` only.
         seed: of the draws and the bootstrap.
+
+    Raises:
+        ParameterError: fewer than 1 is to ask.
     """
 
     parts: Split
     n_validation: int = 500
     n_queries: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n_validation", "n_queries"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise ParameterError(f"One product must ask at least ({name}), not {number}.")
 
     def validation_queries(self, codes: np.ndarray) -> np.ndarray:
         """Rows of the validation products that ask.
@@ -43,10 +52,10 @@ class Asking:
             ParameterError: there is none with a class.
         """
         known = np.flatnonzero(self.parts.is_validation & (codes >= 0))
-        if len(known) == 0 or self.n_validation < 1:
+        if len(known) == 0:
             raise ParameterError(
-                f"There are {len(known)} validation products with a class and {self.n_validation} "
-                "are to ask; parameters are chosen by 1 at least. Take more products."
+                "There is no validation product with a class to choose parameters by; take more "
+                "products."
             )
         return np.sort(np.random.default_rng(self.seed).permutation(known)[: self.n_validation])
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from fashion_rir import report
+from fashion_rir import notebook_parameters, report
 from fashion_rir.errors import FashionRirError, unknown_name
 from fashion_rir.standard_error import standard_error_to
 from fashion_rir.workspace import Workspace, profile_parameters
@@ -50,8 +50,10 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
     Raises:
         FashionRirError: a notebook failed; names it, the cell and the error. What ran before is
             kept and in the report, and `--from` goes on there.
-        ParameterError: the profile gives a notebook a parameter that it does not have.
+        ParameterError: the profile gives one of the notebooks a parameter that it does not have, or
+            of the wrong kind; said before the first is run.
     """
+    parameters = {notebook: _parameters(workspace, notebook) for notebook in chosen}
     executed = report.folder(workspace) / "notebooks"
     executed.mkdir(parents=True, exist_ok=True)
     for position, notebook in enumerate(chosen, start=1):
@@ -60,7 +62,7 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
         # What kernels and TensorFlow's C++ code log goes to a file, not between our lines.
         with standard_error_to(executed / f"{notebook.stem}.log"):
             try:
-                _execute(workspace, notebook, executed / notebook.name)
+                _execute(workspace, notebook, executed / notebook.name, parameters[notebook])
             except FashionRirError:
                 with suppress(FashionRirError):  # the error of the notebook says more
                     report.write(workspace)  # else it would show an earlier run's end
@@ -70,18 +72,28 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
     return report.write(workspace)
 
 
-def _execute(workspace: Workspace, notebook: Path, output: Path) -> None:
+def _parameters(workspace: Workspace, notebook: Path) -> dict[str, object]:
+    import papermill
+
+    parameters = profile_parameters(workspace, notebook.stem)
+    known = papermill.inspect_notebook(notebook)
+    for name in parameters:
+        if name not in known:
+            raise unknown_name(f"parameter of {notebook.name}", name, known)
+    if notebook.stem in notebook_parameters.KINDS:  # and not one that a reader has added
+        notebook_parameters.check(notebook.stem, parameters)
+    return parameters
+
+
+def _execute(
+    workspace: Workspace, notebook: Path, output: Path, parameters: dict[str, object]
+) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import papermill
     from nbclient.exceptions import DeadKernelError
 
     number = notebook.stem[:2]
     go_on = f"go on with `fashion-rir study --profile {workspace.profile} --from {number}`"
-    parameters = profile_parameters(workspace, notebook.stem)
-    known = papermill.inspect_notebook(notebook)
-    for name in parameters:
-        if name not in known:
-            raise unknown_name(f"parameter of {notebook.name}", name, known)
     try:
         papermill.execute_notebook(
             notebook,

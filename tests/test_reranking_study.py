@@ -259,10 +259,10 @@ def test_bad_input_is_refused(workspace, shop, asking, base, other) -> None:
 
 def test_nobody_to_choose_is_refused(shop, asking) -> None:
     codes = type_codes(shop)
-    nobody = dataclasses.replace(asking, n_validation=0)
-    with pytest.raises(ParameterError, match="and 0 are to ask"):
-        nobody.validation_queries(codes)
-    with pytest.raises(ParameterError, match="There are 0 validation products with a class"):
+    for name in ("n_validation", "n_queries"):
+        with pytest.raises(ParameterError, match=rf"at least \({name}\), not 0"):
+            dataclasses.replace(asking, **{name: 0})
+    with pytest.raises(ParameterError, match="There is no validation product with a class"):
         asking.validation_queries(np.full(N, -1))
     with pytest.raises(ParameterError, match="No query shares its class"):
         reranking_study.mean_average_precision(iter([]), codes)

@@ -132,6 +132,22 @@ def test_a_parameter_that_a_notebook_does_not_have_is_refused(workspace: Workspa
         study.run(workspace, study.choose(workspace, only="01"))
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("profile: [demo]", "09-thesis-ledger must be text"), ("sed: 1", "did you mean 'seed'")],
+)
+def test_parameters_are_checked_before_the_first_notebook_runs(
+    workspace: Workspace, given: str, message: str
+) -> None:
+    write_notebook(workspace.root / "notebooks" / "09-thesis-ledger.ipynb", [])
+    profile = workspace.root / "profiles" / "demo.yaml"
+    profile.write_text(f"{PROFILE}  09-thesis-ledger: {{{given}}}\n", encoding="utf-8")
+    said: list[str] = []
+    with pytest.raises(ParameterError, match=message):
+        study.run(workspace, study.notebooks(workspace), say=said.append)
+    assert said == []
+
+
 def test_only_numbered_notebooks_are_the_study_s(workspace: Workspace) -> None:
     names = [path.stem for path in study.notebooks(workspace)]
     assert names == ["01-good", "02-fails", "03-never"]
