@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir.errors import ParameterError, WeightsError, unknown_name
+from fashion_rir.images import MAX_SIZE
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
 
@@ -144,7 +145,7 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
         The backbone; its model is not trainable in place (see `training` for that).
 
     Raises:
-        ParameterError: unknown name, or an image size below the network's least.
+        ParameterError: unknown name, or an image size that is too small or too large.
         WeightsError: no weights to be had, or a file that is not what it should be.
     """
     if name not in BACKBONES:
@@ -152,8 +153,10 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
     spec = BACKBONES[name]
     image_size = spec.image_size if image_size is None else image_size
     least = MIN_IMAGE_SIZE.get(spec.keras_name, 32)
-    if image_size < least:
-        raise ParameterError(f"{name} takes images of at least {least} pixels, not {image_size}.")
+    if not least <= image_size <= MAX_SIZE:
+        raise ParameterError(
+            f"{name} takes images of {least} to {MAX_SIZE} pixels, not {image_size}."
+        )
 
     if weights == "none":
         import keras

@@ -17,6 +17,7 @@ from fashion_rir.errors import ImageError, ParameterError, unknown_name
 # What is tried at all. Pillow hands some others to a program beside it (PostScript to Ghostscript).
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "TGA")
 MAX_PIXELS = 50_000_000  # a 2400x1600 catalogue photo has 3.8 million
+MAX_SIZE = 4_096  # side of a network's input in pixels; 64 such pictures take 3 GB
 DRAFT_MARGIN = 2  # at least 2 x 2 decoded pixels stand behind each one that the network sees
 PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
 WHITE = (255, 255, 255)  # the background of the catalogue's photos

@@ -21,6 +21,7 @@ import keras
 import numpy as np
 
 from fashion_rir.errors import ParameterError, unknown_name
+from fashion_rir.images import MAX_SIZE
 
 LEAST_IMAGE_SIZE = 48
 FULL_STRIDE_SIZE = 112  # side in pixels from which the first layers are the papers' own
@@ -217,9 +218,9 @@ def build_network(name: str, *, image_size: int, pooling: str = "avg") -> keras.
         raise unknown_name("network", name, NETWORKS)
     if pooling not in POOLINGS:
         raise unknown_name("pooling", pooling, POOLINGS)
-    if image_size < LEAST_IMAGE_SIZE:
+    if not LEAST_IMAGE_SIZE <= image_size <= MAX_SIZE:
         raise ParameterError(
-            f"{name} takes images of at least {LEAST_IMAGE_SIZE} pixels, not {image_size}."
+            f"{name} takes images of {LEAST_IMAGE_SIZE} to {MAX_SIZE} pixels, not {image_size}."
         )
     images = keras.Input((image_size, image_size, 3), name="image")
     embeddings = POOLINGS[pooling]()(NETWORKS[name](images))

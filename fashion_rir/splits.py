@@ -27,7 +27,7 @@ def is_test_product(
         bool, shape (n_products,): true for test products.
 
     Raises:
-        ParameterError: the share is out of range.
+        ParameterError: the share is out of range, or no product is left to test.
     """
     if not 0 < test_share < 1:
         raise ParameterError(f"The test share must lie between 0 and 1, not {test_share}.")
@@ -44,4 +44,9 @@ def is_test_product(
         size = group_size[members]
         n_test = min(round(test_share * size.sum()), size.sum() - 1)
         is_test_group[members[np.cumsum(size) <= n_test]] = True
+    if not is_test_group.any():
+        raise ParameterError(
+            f"No articleType among these {len(products)} products has enough of them to spare one "
+            "as a test product; take more products."
+        )
     return is_test_group[group_of_product]

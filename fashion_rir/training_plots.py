@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fashion_rir.errors import ParameterError
 from fashion_rir.plots import BLUE, GREY, PALETTE, WIDTH
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -29,7 +30,12 @@ def learning_curves(
         title: of the figure.
         metric: the second axes' column.
         metric_range: said behind its name.
+
+    Raises:
+        ParameterError: no curve.
     """
+    if not curves:
+        raise ParameterError("There is no training whose curve could be shown; give one at least.")
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
     for number, (name, curve) in enumerate(curves.items()):
         style = _style(number)

@@ -179,27 +179,6 @@ def score_before(
     return record
 
 
-def grid_pairs(grid: Sequence[Sequence[float]]) -> list[tuple[int, float]]:
-    """The pairs of a grid of trainings.
-
-    Args:
-        grid: of batch size and temperature each.
-
-    Raises:
-        ParameterError: an entry that is no pair.
-
-    Example:
-        >>> grid_pairs([[16, 0.1]])
-        [(16, 0.1)]
-    """
-    for entry in grid:
-        if not isinstance(entry, list | tuple) or len(entry) != 2:
-            raise ParameterError(
-                f"Each entry of the grid is a batch size and a temperature, not {entry!r}."
-            )
-    return [(batch_size, temperature) for batch_size, temperature in grid]
-
-
 def head_name(model: str, batch_size: int, temperature: float, seed: int) -> str:
     """What a head of `train_on_views` is called.
 
@@ -275,7 +254,10 @@ def grid_table(
 
     Raises:
         RecordError: a record is missing, or they are of different data.
+        ParameterError: an empty grid.
     """
+    if len(grid) == 0:
+        raise ParameterError("The grid is empty; give one batch size and temperature at least.")
     names = [head_name(model, size, temperature, seed) for size, temperature in grid]
     heads = results.read_named(folder, names)
     found = results.read_named(

@@ -76,13 +76,13 @@ class Workspace:
             seed: of the sample.
 
         Raises:
-            ParameterError: another name, a negative seed, or a sample larger than the catalogue.
+            ParameterError: another name, or a seed or sample size out of range.
             CatalogError: the real catalogue is not there or cannot be read.
         """
         if catalogue not in CATALOGUES:
             raise unknown_name("catalogue", catalogue, CATALOGUES)
-        if seed < 0:
-            raise ParameterError(f"The seed must be 0 or more, not {seed}.")
+        if not 0 <= seed < 2**32:  # what Keras and NumPy's older generators take
+            raise ParameterError(f"The seed must be 0 or more and below 2^32, not {seed}.")
         path = demo.generate(self.data / "raw" / "demo") if catalogue == "demo" else real_path()
         products = catalog.load(path, cache_dir=self.data / "catalog")
         if sample_size is None:

@@ -231,7 +231,7 @@ def test_an_unknown_name_offers_the_nearest():
 @pytest.mark.parametrize("name", BACKBONES)
 def test_an_image_size_below_the_networks_least_is_refused(name):
     least = least_size(name)
-    with pytest.raises(ParameterError, match=f"at least {least} pixels, not {least - 1}"):
+    with pytest.raises(ParameterError, match=f"of {least} to 4096 pixels, not {least - 1}"):
         backbones.build(name, weights="none", image_size=least - 1)
 
 

@@ -130,9 +130,10 @@ def test_an_unknown_pooling_offers_the_nearest() -> None:
         build_network("alexnet", image_size=64, pooling="average")
 
 
-def test_pictures_that_are_too_small_are_refused() -> None:
-    with pytest.raises(ParameterError, match="alexnet takes images of at least 48 pixels, not 47"):
-        build_network("alexnet", image_size=47)
+@pytest.mark.parametrize("size", [47, 4097])
+def test_pictures_that_are_too_small_or_large_are_refused(size: int) -> None:
+    with pytest.raises(ParameterError, match=f"alexnet .* 48 to 4096 pixels, not {size}"):
+        build_network("alexnet", image_size=size)
 
 
 # --- poolings ---

@@ -74,7 +74,7 @@ def test_each_size_and_preprocessing_is_scored(workspace, shop, is_test, monkeyp
     [
         (["mobilenetv2", 32], "must hold a backbone, an image size"),
         (["mobilenet2", 32, "pad"], "did you mean 'mobilenetv2'"),
-        (["mobilenetv2", 16, "pad"], "at least 32 pixels, not 16"),
+        (["mobilenetv2", 16, "pad"], "of 32 to 4096 pixels, not 16"),
         (["mobilenetv2", 32, "padd"], "did you mean 'pad'"),
     ],
 )

@@ -46,6 +46,11 @@ def test_a_type_with_a_single_photo_is_trained_on() -> None:
     assert is_test.sum() == 9  # of ten shirts one is left to train on
 
 
+def test_a_catalogue_that_can_spare_nothing_is_refused() -> None:
+    with pytest.raises(ParameterError, match="among these 3 products has enough .* take more"):
+        is_test_product(catalogue({"Shirts": 2, "Capes": 1}), seed=1)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_copies_of_a_photo_never_straddle(seed: int) -> None:
     products = catalogue({"Shirts": 60, "Watches": 40})

@@ -12,6 +12,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from fashion_rir import plots, training_plots
+from fashion_rir.errors import ParameterError
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,11 @@ def test_learning_curves() -> None:
     own, validation, other = axes[0].lines
     assert (own.get_linestyle(), validation.get_linestyle()) == ("-", "--")
     assert own.get_color() == validation.get_color() != other.get_color()
+
+
+def test_no_curve_is_refused() -> None:
+    with pytest.raises(ParameterError, match="no training whose curve"):
+        training_plots.learning_curves({}, title="Curves")
 
 
 def test_learning_curves_of_another_metric() -> None:

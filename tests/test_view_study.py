@@ -220,7 +220,6 @@ def test_heads_learn_nothing_twice(workspace, shop, clean, views, heads, monkeyp
     assert again.record == heads[0].record
 
 
-def test_an_entry_of_the_grid_that_is_no_pair_is_named():
-    assert view_study.grid_pairs([[16, 0.1], (64, 1.0)]) == [(16, 0.1), (64, 1.0)]
-    with pytest.raises(ParameterError, match=r"a batch size and a temperature, not \[-1\]"):
-        view_study.grid_pairs([[16, 0.1], [-1]])
+def test_an_empty_grid_is_refused(tmp_path):
+    with pytest.raises(ParameterError, match="The grid is empty"):
+        grid_table(tmp_path, "mean-8-resize", grid=[], seed=SEED)

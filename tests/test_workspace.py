@@ -118,6 +118,12 @@ def test_the_demo_catalogue_is_drawn_on_first_use(
     assert any((project / "data" / "catalog").iterdir())  # what was learned of the photos
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused(project: Path, seed: int) -> None:
+    with pytest.raises(ParameterError, match=rf"0 or more and below 2\^32, not {seed}"):
+        open_workspace("demo").load_catalog("demo", seed=seed)
+
+
 def test_an_unknown_catalogue_offers_the_nearest(project: Path) -> None:
     with pytest.raises(ParameterError, match="catalogue 'reel'; did you mean 'real'"):
         open_workspace("full").load_catalog("reel")
