@@ -68,8 +68,10 @@ class MapSettings:
             raise unknown_name("start of a map", self.start, STARTS)
         if not self.perplexity > 1:
             raise ParameterError(f"The perplexity must be above 1, not {self.perplexity}.")
-        if self.seed < 0:
-            raise ParameterError(f"The seed of a map must be 0 or more, not {self.seed}.")
+        if not 0 <= self.seed < 2**32:
+            raise ParameterError(
+                f"The seed of a map must be 0 or more and below 2^32, not {self.seed}."
+            )
 
 
 @dataclass(frozen=True)
