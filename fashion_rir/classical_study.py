@@ -177,8 +177,10 @@ def precluster(
         of the same inputs is not made again.
 
     Raises:
-        ParameterError: see `classical.preclustering`.
+        ParameterError: no number, or one that `classical.preclustering` refuses.
     """
+    if len(n_clusters) == 0:
+        raise ParameterError("Say how many clusters are to be made, once at least.")
     vectors, metadata = model
     inputs = {
         **experiments.describe(workspace, catalog, metadata),

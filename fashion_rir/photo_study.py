@@ -47,9 +47,13 @@ def score_pretrained(
         The models' names, in the plan's order.
 
     Raises:
-        ParameterError: an entry that is no triple, an unknown name, or a size too small.
+        ParameterError: no entry, one that is no triple, an unknown name, or a size too small.
         WeightsError: the weights of a backbone are not to be had.
     """
+    if len(plan) == 0:
+        raise ParameterError(
+            "The plan is empty; give a backbone, an image size and a preprocessing once at least."
+        )
     for entry in plan:
         if len(entry) != 3:
             raise ParameterError(

@@ -9,6 +9,7 @@ import pandas as pd
 from fashion_rir import backbones, label_study, networks, results
 from fashion_rir.backbones import Backbone
 from fashion_rir.catalog import Catalog
+from fashion_rir.errors import ParameterError
 from fashion_rir.finetuning import CoreSettings
 from fashion_rir.label_study import LabelRun, Trained
 from fashion_rir.training import TrainingSettings
@@ -108,7 +109,10 @@ def scratch_table(
 
     Raises:
         RecordError: one is missing, or they are of different data.
+        ParameterError: no network.
     """
+    if not networks_trained:
+        raise ParameterError("No network was trained from nothing; name one at least.")
     names = [f"label-{run_name(network, image_size)}-seed{seed}" for network in networks_trained]
     trainings = results.read_named(folder, names)
     scores = results.read_named(folder, [f"{name}-cosine" for name in names])

@@ -128,3 +128,5 @@ def test_too_many_clusters_are_refused(workspace, shop, is_test) -> None:
     model = embed(workspace, shop, "hog", is_test)
     with pytest.raises(ParameterError, match="number of clusters must be 1 to"):
         precluster(workspace, shop, model, is_test, n_clusters=(61,), seed=SEED)
+    with pytest.raises(ParameterError, match="how many clusters"):
+        precluster(workspace, shop, model, is_test, n_clusters=(), seed=SEED)

@@ -83,6 +83,11 @@ def test_a_plan_with_a_mistake_is_refused(workspace, shop, is_test, entry, messa
         score_pretrained(workspace, shop, [entry], is_test, weights="none", seed=SEED)
 
 
+def test_an_empty_plan_is_refused(workspace, shop, is_test) -> None:
+    with pytest.raises(ParameterError, match="The plan is empty"):
+        score_pretrained(workspace, shop, [], is_test, weights="none", seed=SEED)
+
+
 def search(workspace: Workspace, shop: Catalog, is_test: np.ndarray, **changes: object) -> dict:
     embedder = floors.RawPixels()
     model = experiments.embed(workspace, shop, embedder, preprocessing="resize")

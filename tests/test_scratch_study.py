@@ -74,3 +74,8 @@ def test_bad_input_is_refused() -> None:
         scratch_backbone("resnet19", image_size=48, seed=SEED)
     with pytest.raises(ParameterError, match="images of 48 to 4096 pixels, not 32"):
         scratch_backbone("alexnet", image_size=32, seed=SEED)
+
+
+def test_a_table_of_no_network_is_refused(tmp_path) -> None:
+    with pytest.raises(ParameterError, match="name one at least"):
+        scratch_table(tmp_path, [], image_size=48, seed=SEED)
