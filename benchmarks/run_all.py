@@ -25,7 +25,7 @@ Written by `python benchmarks/run_all.py --real --page`; `make bench` measures t
 machine. Ratios are of one run, the sides taking turns; each script's head says what its sides do \
 and which limit stands beside them. Nothing here depends on trained weights. What the onnx engine \
 lacks to its speed in memory is reading, decoding and resizing, which take their time of the same \
-cores.
+cores. A side that is slower than its CPU time says has left a core idle.
 """
 SCRIPTS = (
     ("embedding.py", "--products", "512"),
