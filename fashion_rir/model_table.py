@@ -8,15 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir import (
-    backbones,
-    embeddings,
-    experiments,
-    finetuning,
-    heads,
-    onnx_engine,
-    results,
-)
+from fashion_rir import backbones, embeddings, experiments, onnx_engine, results
 from fashion_rir.catalog import Catalog
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.workspace import Workspace
@@ -92,6 +84,8 @@ def measure_costs(
     }
     if (record := results.read_same(workspace.results, COSTS_NAME, inputs)) is not None:
         return record
+    from fashion_rir import finetuning  # with Keras, which the tables do without
+
     pictures = {
         size: finetuning.load_pictures(catalog, names, size, "resize")
         for size in {one.image_size for one in embedders}
@@ -305,6 +299,8 @@ def _running(
 
 
 def _head_work(n_products: int, dim: int) -> Work:
+    from fashion_rir import heads
+
     features = np.random.default_rng(0).normal(size=(n_products, dim)).astype(np.float32)
     head = heads.build_head(features, HEAD_CLASSES, heads.HeadSettings(), seed=0)
     return head.predict_on_batch, features

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from fashion_rir import notebook_parameters, report
+from fashion_rir import report
 from fashion_rir.errors import FashionRirError, unknown_name
 from fashion_rir.standard_error import standard_error_to
 from fashion_rir.workspace import Workspace, profile_parameters
@@ -80,8 +80,6 @@ def _parameters(workspace: Workspace, notebook: Path) -> dict[str, object]:
     for name in parameters:
         if name not in known:
             raise unknown_name(f"parameter of {notebook.name}", name, known)
-    if notebook.stem in notebook_parameters.KINDS:  # and not one that a reader has added
-        notebook_parameters.check(notebook.stem, parameters)
     return parameters
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from fashion_rir import catalog, demo
+from fashion_rir import catalog, demo, notebook_parameters
 from fashion_rir.errors import (
     CatalogError,
     FashionRirError,
@@ -133,7 +133,8 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
 
     Raises:
         ParameterError: the profile's file is no valid YAML of the expected form, or says nothing
-            of this notebook (whose own parameters are the demo's, which would then be run).
+            of this notebook (whose own parameters are the demo's, which would then be run); or a
+            value is of the wrong kind.
     """
     path = workspace.root / "profiles" / f"{workspace.profile}.yaml"
     try:
@@ -142,12 +143,18 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
             raise ParameterError(
                 f"{path.name} says nothing of the notebook {notebook}; add its parameters there."
             )
-        return {"profile": workspace.profile, **(notebooks[notebook] or {})}
+        parameters = {"profile": workspace.profile, **(notebooks[notebook] or {})}
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ParameterError(
             f"{path.name} is no profile: it needs a mapping 'notebooks' from a notebook's name "
             f"to its parameters ({type(error).__name__})."
         ) from error
+    if notebook in notebook_parameters.KINDS:  # and not one that a reader has added
+        try:
+            notebook_parameters.check(notebook, parameters)
+        except ParameterError as error:
+            raise ParameterError(f"{path.name}: {error}") from error
+    return parameters
 
 
 def _find_root() -> Path:

@@ -9,7 +9,7 @@ NETWORKS = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
 WITHOUT_KERAS = (
     "backbones", "catalog", "command_line", "embeddings", "evaluation",
     "cluster", "experiments", "feature_store", "full_ranking", "index_benchmark", "indexes",
-    "onnx_engine", "retrieval", "separation", "shards", "workspace",
+    "model_table", "onnx_engine", "report", "retrieval", "separation", "shards", "workspace",
 )  # fmt: skip
 
 

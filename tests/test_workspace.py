@@ -129,6 +129,13 @@ def test_an_unknown_catalogue_offers_the_nearest(project: Path) -> None:
         open_workspace("full").load_catalog("reel")
 
 
+def test_a_value_of_the_wrong_kind_is_named_with_its_file(project: Path) -> None:
+    demo_profile = project / "profiles" / "demo.yaml"
+    demo_profile.write_text("notebooks: {01-eda: {seed: twenty}}", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"^demo\.yaml: seed of 01-eda must be a whole number"):
+        profile_parameters(open_workspace("demo"), "01-eda")
+
+
 def test_parameters_of_a_notebook(project: Path) -> None:
     found = open_workspace("demo")
     assert profile_parameters(found, "01-first") == {
