@@ -50,6 +50,7 @@ torture: setup ## Kills, full disks, fuzzing, the study twice on each backend: a
 
 audit: setup ## Known weaknesses of the pinned packages; needs a network and installs pip-audit apart.
 	$(PYTHON) -m venv .venv/audit
+	@rm -f .venv/audit/report.txt
 	@.venv/audit/bin/python -m pip install --quiet pip-audit
 	@.venv/audit/bin/pip-audit --require-hashes --disable-pip -s osv -r requirements.lock \
 		>.venv/audit/report.txt 2>&1; code=$$?; \

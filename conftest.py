@@ -1,6 +1,19 @@
 """What nbval does not compare in the committed notebooks; the tests' own fixtures are in tests/."""
 
 import pytest
+from nbval.plugin import IPyNbCell
+
+from fashion_rir.committed_notebooks import near_outputs
+
+exactly = IPyNbCell.compare_outputs
+
+
+def compare_outputs(cell, outputs: list, reference: list, skip_compare=None) -> bool:
+    """As nbval does, but for the last digit of what another processor ranks otherwise."""
+    return exactly(cell, near_outputs(outputs, reference), reference, skip_compare)
+
+
+IPyNbCell.compare_outputs = compare_outputs
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:

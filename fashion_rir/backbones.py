@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_rir.errors import ParameterError, WeightsError, unknown_name
+from fashion_rir.errors import ParameterError, WeightsError, check_seed, unknown_name
 from fashion_rir.images import MAX_SIZE
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
@@ -145,11 +145,12 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
         The backbone; its model is not trainable in place (see `training` for that).
 
     Raises:
-        ParameterError: unknown name, or an image size that is too small or too large.
+        ParameterError: unknown name, or a seed or image size out of range.
         WeightsError: no weights to be had, or a file that is not what it should be.
     """
     if name not in BACKBONES:
         raise unknown_name("backbone", name, BACKBONES)
+    check_seed(seed)
     spec = BACKBONES[name]
     image_size = spec.image_size if image_size is None else image_size
     least = MIN_IMAGE_SIZE.get(spec.keras_name, 32)

@@ -50,9 +50,7 @@ Scheduler = Annotated[
 Workers = Annotated[
     int | None, typer.Option(help="Processes of a local cluster. [default: one a core]")
 ]
-Seed = Annotated[
-    int | None, typer.Option(help="Seed of everything random. [default: the profile's]")
-]
+Seed = Annotated[int | None, typer.Option(help="Seed of random weights. [default: the profile's]")]
 
 
 def main() -> None:
@@ -334,8 +332,7 @@ def evaluate(
         shown = table[["model", "measure", "queries", *report.HEADLINE_METRICS]]
         models = shown["model"].unique()
         short = dict(zip(models, model_table.short_names(models), strict=True))
-        weights = {name for names in table["weights"] for name in str(names).split("+")}
-        trained = sorted(name for name in weights if name != "none" and name[:4] != "seed")
+        trained = results.trained_weights(table["weights"])
         of = f"{records[0]['inputs']['n_products']:,} products"
         typer.echo(f"{profile}: {protocol}, relevant by {label}, {of}")
         shown = shown.assign(model=shown["model"].map(short))
@@ -358,8 +355,7 @@ def _said(workspace, name: str) -> object:
     parameters = profile_parameters(workspace, BASELINES)
     if name not in parameters:
         raise ParameterError(
-            f"profiles/{workspace.profile}.yaml gives {BASELINES} no {name}; add it there, or name "
-            "it on the command line."
+            f"profiles/{workspace.profile}.yaml gives {BASELINES} no {name}; add it there."
         )
     return parameters[name]
 

@@ -44,6 +44,16 @@ class ParameterError(FashionRirError, ValueError):
     """A parameter is outside its allowed values."""
 
 
+def check_seed(seed: int) -> None:
+    """Refuse a seed that NumPy's older generators and Keras would not take.
+
+    Raises:
+        ParameterError: it is below 0, or 2^32 or more.
+    """
+    if not 0 <= seed < 2**32:
+        raise ParameterError(f"The seed must be 0 or more and below 2^32, not {seed}.")
+
+
 def unknown_name(what: str, name: object, known: Iterable[str]) -> ParameterError:
     """An error for a name that does not exist, with the nearest one that does.
 

@@ -11,6 +11,7 @@ them is the best that can be hoped for.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import cv2
 import numpy as np
@@ -464,7 +465,7 @@ def _area(box: Box) -> int:
 
 def _checked(box: Box) -> Box:
     """Whole numbers with something inside."""
-    if len(box) != 4 or not np.isfinite(box).all():
+    if len(box) != 4 or not all(isinstance(side, Real) and np.isfinite(side) for side in box):
         raise ParameterError(
             f"A box holds four finite numbers (left, top, right, bottom), not {tuple(box)}."
         )

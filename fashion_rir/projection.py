@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from fashion_rir import results
 from fashion_rir.catalog import Catalog
-from fashion_rir.errors import ParameterError, StoreError, unknown_name
+from fashion_rir.errors import ParameterError, StoreError, check_seed, unknown_name
 from fashion_rir.retrieval import Gallery
 from fashion_rir.workspace import Workspace
 
@@ -68,10 +68,7 @@ class MapSettings:
             raise unknown_name("start of a map", self.start, STARTS)
         if not self.perplexity > 1:
             raise ParameterError(f"The perplexity must be above 1, not {self.perplexity}.")
-        if not 0 <= self.seed < 2**32:
-            raise ParameterError(
-                f"The seed of a map must be 0 or more and below 2^32, not {self.seed}."
-            )
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

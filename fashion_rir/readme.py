@@ -112,8 +112,8 @@ def results_section(workspace: Workspace) -> str:
         cells = [f"{row['mAP']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"]
         cells += ["–" if pd.isna(row[one]) else f"{row[one]:.3f}" for one in list(COLUMNS)[1:]]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    weights = sorted({one for joined in table["weights"] for one in joined.split("+")} - {"none"})
-    lines += ["", f"Weights: {', '.join(w for w in weights if not w.startswith('seed'))}. Those of "
+    weights = results.trained_weights(table["weights"])
+    lines += ["", f"Weights: {', '.join(weights)}. Those of "
               "ResNet50 are a stand-in for the Keras release (see *Weights*). A dash: the record "
               "is older than the metric. The thesis' own trained models saw samples of the "
               "products and cannot stand in this table; the ledger holds them."]  # fmt: skip

@@ -192,8 +192,8 @@ def _write_notebooks(workspace: Workspace) -> tuple[list[str], list[str]]:
                 f"{name}: {path.name} is no notebook ({type(error).__name__}); run it again."
             )
             continue
-        if any(_has_error(cell) for cell in notebook.cells):
-            missing.append(f"{name}: it stopped at an error; its page ends there.")
+        if any(_has_stopped(cell) for cell in notebook.cells):
+            missing.append(f"{name}: it stopped before its end; its page ends there.")
         page = executed / f"{name}.html"
         write_text(page, notebook_page(notebook, name, workspace.profile))
         title = (
@@ -259,10 +259,10 @@ def _waiting(coverage: Mapping[str, list[str]], profile: str) -> list[str]:
     n_claims = len({claim_id for ids in coverage.values() for claim_id in ids})
     first = ", ".join(itertools.islice(coverage, MOST_NAMED))
     rest = f" and {len(coverage) - MOST_NAMED} more" if len(coverage) > MOST_NAMED else ""
-    if profile == "full":
+    if profile != "demo":
         return [f"Ledger: {n_claims} claims wait for {len(coverage)} records: {first}{rest}."]
     return [
-        f"Ledger: {n_claims} claims ask for records of the full run, which the profile {profile} "
+        f"Ledger: {n_claims} claims ask for records of the full run, which the profile demo "
         f"does not make: {first}{rest}. That is no fault."
     ]
 
@@ -281,12 +281,12 @@ def _headline_table(records: list[dict]) -> str:
     table = results.retrieval_table(
         records, protocol="held_out", label="articleType", metrics=HEADLINE_METRICS
     )
-    weights = sorted({name for names in table["weights"] for name in str(names).split("+")})
+    weights = results.trained_weights(table["weights"])
     joints = {joint: f"[{n}]" for n, joint in enumerate(sorted(_joints(records)), start=1)}
     shown = _seeds_together(table.assign(model=[_short(name, joints) for name in table["model"]]))
     rest = shown.iloc[MOST_ROWS:]
     of_all = f"{inputs['n_products']:,} products; the" if "n_products" in inputs else "The"
-    named = ", ".join(name for name in weights if name != "none" and not name.startswith("seed"))
+    named = ", ".join(weights)
     trained = f" Starting weights: {html.escape(named)}.{_stand_in(weights)}" if named else ""
     caption = f"<p>{of_all} best first. A model of several seeds shows their means.{trained}</p>"
     more = f"<details><summary>{len(rest)} more</summary>{_html(rest)}</details>"
@@ -389,8 +389,13 @@ def _question(title: str) -> str:
     return title.partition(" · ")[2] or title
 
 
-def _has_error(cell: NotebookNode) -> bool:
-    return any(output.output_type == "error" for output in cell.get("outputs", []))
+def _has_stopped(cell: NotebookNode) -> bool:
+    """Whether the run ended in this cell or before it: by an error, or as the kernel died."""
+    if cell.cell_type != "code":
+        return False
+    never_ran = cell.metadata.get("papermill", {}).get("start_time", "unknown") is None
+    has_reply = "shell.execute_reply" in cell.metadata.get("execution", ["shell.execute_reply"])
+    return never_ran or not has_reply or any(one.output_type == "error" for one in cell.outputs)
 
 
 if __name__ == "__main__":

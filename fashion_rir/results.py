@@ -404,6 +404,19 @@ def shown(table: pd.DataFrame, digits: int) -> pd.DataFrame:
     return table.assign(**{column: numbers[column] for column in numbers})
 
 
+def trained_weights(names: Iterable[str]) -> list[str]:
+    """The weights that a training left, out of those that records name.
+
+    Random weights, and the k-means of a vocabulary of visual words, are none.
+
+    Example:
+        >>> trained_weights(["a-imagenet+none-seed20", "k-means", "none", "seed20"])
+        ['a-imagenet']
+    """
+    every = {one for joined in names for one in str(joined).split("+")}
+    return sorted(one for one in every if not one.startswith(("none", "seed", "k-means")))
+
+
 def rounded(value: float) -> float:
     """A metric as it is stored."""
     return round(float(value), DIGITS)

@@ -13,8 +13,8 @@ def standard_error_to(path: Path) -> Iterator[None]:
     Args:
         path: the file, written anew; `os.devnull` for nowhere.
     """
-    terminal = os.dup(2)
     with open(path, "w", encoding="utf-8") as log:
+        terminal = os.dup(2)
         os.dup2(log.fileno(), 2)
         try:
             yield

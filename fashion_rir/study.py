@@ -64,7 +64,7 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
             try:
                 _execute(workspace, notebook, executed / notebook.name, parameters[notebook])
             except FashionRirError:
-                with suppress(FashionRirError):  # the error of the notebook says more
+                with suppress(FashionRirError, OSError):  # the error of the notebook says more
                     report.write(workspace)  # else it would show an earlier run's end
                 raise
         say(f"[{position}/{len(chosen)}] {notebook.stem} done in "

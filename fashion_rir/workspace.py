@@ -11,6 +11,7 @@ from fashion_rir.errors import (
     CatalogError,
     FashionRirError,
     ParameterError,
+    check_seed,
     unknown_name,
 )
 from fashion_rir.sources import WHERE_TO_GET_IT
@@ -81,8 +82,7 @@ class Workspace:
         """
         if catalogue not in CATALOGUES:
             raise unknown_name("catalogue", catalogue, CATALOGUES)
-        if not 0 <= seed < 2**32:  # what Keras and NumPy's older generators take
-            raise ParameterError(f"The seed must be 0 or more and below 2^32, not {seed}.")
+        check_seed(seed)
         path = demo.generate(self.data / "raw" / "demo") if catalogue == "demo" else real_path()
         products = catalog.load(path, cache_dir=self.data / "catalog")
         if sample_size is None:

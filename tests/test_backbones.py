@@ -235,6 +235,12 @@ def test_an_image_size_below_the_networks_least_is_refused(name):
         backbones.build(name, weights="none", image_size=least - 1)
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_out_of_range_is_refused(seed):
+    with pytest.raises(ParameterError, match=f"below 2\\^32, not {seed}"):
+        backbones.build("mobilenetv2", weights="none", seed=seed)
+
+
 # --- weights from a file ---
 
 

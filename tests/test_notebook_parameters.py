@@ -1,13 +1,12 @@
 """A parameter of a notebook that is set to a wrong value is answered by one clear sentence.
 
-The cells run here, in this process, on a few drawn products. Every notebook is run once with good
-values; where a cell first names a parameter, a copy of the variables goes on from there with the
-wrong value, so that nothing but this value can be what the sentence is about. A new notebook is
-tried by itself.
+The cells run here, in this process, on a few drawn products. Every notebook is run with good values
+until each parameter has had its turn; where a cell first names a parameter, a copy of the variables
+goes on from there with the wrong value, so that nothing but this value can be what the sentence is
+about. A new notebook is tried by itself.
 """
 
 import ast
-import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,14 +36,10 @@ MOST_SECONDS = 300
 
 
 def code_cells(path: Path) -> list[tuple[bool, str]]:
-    """Whether a cell holds the parameters, and its source; of a notebook or a draft."""
-    if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        return [("parameters" in cell.metadata.get("tags", []), cell.source)
-                for cell in cells if cell.cell_type == "code"]  # fmt: skip
-    parts = re.split(r"^# %%(.*)$", path.read_text(encoding="utf-8"), flags=re.M)[1:]
-    headed = zip(parts[::2], parts[1::2], strict=True)
-    return [("parameters" in head, body) for head, body in headed if "[markdown]" not in head]
+    """Whether a cell holds the parameters, and its source."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [("parameters" in cell.metadata.get("tags", []), cell.source)
+            for cell in cells if cell.cell_type == "code"]  # fmt: skip
 
 
 def parameters(cells: list[tuple[bool, str]]) -> dict[str, object]:

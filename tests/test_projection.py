@@ -223,5 +223,5 @@ def test_no_pickle_is_read(workspace: Workspace, made: Projection) -> None:
 
 
 def test_a_negative_seed_of_a_map_is_refused():
-    with pytest.raises(ParameterError, match="seed of a map must be 0 or more and .* not -1"):
+    with pytest.raises(ParameterError, match="seed must be 0 or more and .* not -1"):
         MapSettings(seed=-1)

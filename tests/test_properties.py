@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 from drawn_catalog import photo, product_row
 from hostile_inputs import encoded
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 from fashion_rir import catalog, images, metrics, results, retrieval, sources, splits
-from fashion_rir.errors import CatalogError, ImageError, RecordError, StoreError
+from fashion_rir.errors import CatalogError, ImageError, ParameterError, RecordError, StoreError
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.retrieval import Gallery
 
@@ -263,7 +263,10 @@ def test_a_photo_never_stands_on_both_sides_of_the_split(photos, seed):
     types = [f"type {number % 3}" for number in photos]
     products = pd.DataFrame({"id": range(len(photos)), "articleType": types,
                              "image_sha256": [f"{number:064x}" for number in photos]})  # fmt: skip
-    is_test = splits.is_test_product(products, seed=seed)
+    try:
+        is_test = splits.is_test_product(products, seed=seed)
+    except ParameterError:  # no type can spare a photo
+        assume(False)
     assert is_test.shape == (len(photos),)
     sides = pd.Series(is_test).groupby(products["image_sha256"]).nunique()
     assert (sides == 1).all()

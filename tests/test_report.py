@@ -129,7 +129,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     (report.folder(workspace) / "notebooks" / "04-broken.ipynb").write_text("{", encoding="utf-8")
     found = page(workspace)
     assert '<a href="notebooks/01-run.html">01-run</a>: What is there?' in found
-    assert "02-failed: it stopped at an error" in found
+    assert "02-failed: it stopped before its end" in found
     assert "03-never: not run with the profile demo." in found
     assert "04-broken: 04-broken.ipynb is no notebook" in found
     assert "01-run: " not in found.partition("Not there yet")[2]
@@ -164,6 +164,7 @@ def test_the_index_names_the_records_that_the_ledger_lacks() -> None:
     ]
     coverage = {str(n): ["a"] for n in range(7)}
     assert report._waiting(coverage, "full")[0].endswith("7 records: 0, 1, 2, 3, 4 and 2 more.")
+    assert "fault" not in report._waiting(coverage, "sample")[0]
     assert report._waiting(coverage, "demo") == [
         "Ledger: 1 claims ask for records of the full run, which the profile demo does not make: "
         "0, 1, 2, 3, 4 and 2 more. That is no fault."

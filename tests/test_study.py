@@ -75,7 +75,7 @@ def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
     assert lines[1].startswith("[1/3] 01-good done in ")
     assert lines[2:] == ["[2/3] 02-fails ..."]
     index = report.folder(workspace) / "index.html"
-    assert "02-fails: it stopped at an error" in index.read_text(encoding="utf-8")
+    assert "02-fails: it stopped before its end" in index.read_text(encoding="utf-8")
 
 
 def test_what_ran_before_is_kept_with_the_profile_s_parameters(broken_off) -> None:
@@ -123,6 +123,27 @@ def test_a_kernel_that_dies_is_named(workspace: Workspace, monkeypatch: pytest.M
     monkeypatch.setattr(papermill, "execute_notebook", die)
     with pytest.raises(FashionRirError, match=r"kernel of 03-never\.ipynb died .* --from 03"):
         study.run(workspace, study.choose(workspace, only="03"))
+
+
+def test_a_full_disk_does_not_hide_which_notebook_failed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(report, "write", full)
+    with pytest.raises(FashionRirError, match=r"02-fails\.ipynb stopped in cell 4"):
+        study.run(workspace, study.choose(workspace, only="02"))
+
+
+def test_a_notebook_whose_kernel_died_is_not_shown_as_complete(tmp_path: Path) -> None:
+    workspace = write_project(tmp_path)
+    sources = ["1 + 1", "import os; os._exit(1)", "2 + 2"]
+    write_notebook(workspace.root / "notebooks" / "03-never.ipynb", sources)
+    with pytest.raises(FashionRirError, match="died"):
+        study.run(workspace, study.choose(workspace, only="03"))
+    index = (report.folder(workspace) / "index.html").read_text(encoding="utf-8")
+    assert "03-never: it stopped before its end" in index
 
 
 def test_a_parameter_that_a_notebook_does_not_have_is_refused(workspace: Workspace) -> None:
