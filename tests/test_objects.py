@@ -57,6 +57,8 @@ def test_an_empty_box_is_refused() -> None:
         intersection_over_union((0, 0, 4, 4), (3, 0, 3, 4))
     with pytest.raises(ParameterError, match="four finite numbers"):
         intersection_over_union((0, 0, 4), (0, 0, 4, 4))
+    with pytest.raises(ParameterError, match="four finite numbers .* 'b'"):
+        intersection_over_union((0, "b", 4, 4), (0, 0, 4, 4))
     with pytest.raises(ParameterError, match="four finite numbers .* nan"):
         intersection_over_union((0, 0, 4, np.nan), (0, 0, 4, 4))
 
