@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 
+from fashion_rir.cores import usable_cores
 from fashion_rir.index_benchmark import stream_seconds
 
 ROUNDS = 5
@@ -27,7 +28,7 @@ def bandwidth() -> float:
 def describe() -> dict[str, float]:
     """Cores, measured limits, and how many other processes wanted a core meanwhile."""
     return {
-        "cores": os.cpu_count() or 1,
+        "cores": usable_cores(),
         "peak GFLOP/s": peak_flops() / 1e9,
         "bandwidth GB/s": bandwidth() / 1e9,
         "load before": os.getloadavg()[0],

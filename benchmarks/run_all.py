@@ -16,6 +16,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fashion_rir.cores import usable_cores
+
 HERE = Path(__file__).parent
 TABLES = HERE.parent / "reports" / "benchmarks.txt"
 PAGE = HERE.parent / "docs" / "benchmarks.md"
@@ -45,7 +47,7 @@ def main() -> int:
     is_real = arguments.real
     catalogue = ("--catalogue", "real" if is_real else "demo")
     about = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores "
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {usable_cores()} cores "
         f"({platform.machine()}), Python {platform.python_version()}; catalogue: {catalogue[1]}; "
         f"load of the machine before: {os.getloadavg()[0]:.1f}"
     )

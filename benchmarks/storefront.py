@@ -25,6 +25,7 @@ from playwright.sync_api import Page, TimeoutError, sync_playwright
 
 from fashion_rir import onnx_engine, results
 from fashion_rir import storefront_models as models
+from fashion_rir.cores import usable_cores
 from fashion_rir.storefront_prepare import first_model
 from fashion_rir.storefront_shop import Shop, open_shop
 from fashion_rir.workspace import open_workspace, profile_parameters
@@ -72,7 +73,7 @@ def main() -> None:
             "right_answers": sum(a == e for a, e in zip(answers, expected, strict=True)),
         },
     }
-    timings |= {"ten_at_once_seconds": seconds, "cores": os.cpu_count(), "niceness": os.nice(0),
+    timings |= {"ten_at_once_seconds": seconds, "cores": usable_cores(), "niceness": os.nice(0),
                 "load_before": load_before, "load_after": os.getloadavg()[0]}  # fmt: skip
     record = results.make_record("storefront", f"storefront-{model}", inputs, **content,
                                  timings=timings)  # fmt: skip

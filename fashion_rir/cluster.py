@@ -27,6 +27,7 @@ from tqdm.auto import tqdm
 import fashion_rir
 from fashion_rir import backbones, embeddings, images, onnx_engine
 from fashion_rir.catalog import Catalog
+from fashion_rir.cores import usable_cores
 from fashion_rir.errors import ClusterError, FashionRirError, ParameterError, unknown_name
 from fashion_rir.feature_store import FeatureStore
 
@@ -98,7 +99,7 @@ def connect(scheduler: str = LOCAL, *, n_workers: int | None = None) -> Iterator
         raise ParameterError(f"The number of workers must be at least 1, not {n_workers}.")
     if scheduler == LOCAL:
         with (
-            distributed.LocalCluster(n_workers=n_workers or os.cpu_count() or 1,
+            distributed.LocalCluster(n_workers=n_workers or usable_cores(),
                                      threads_per_worker=1, dashboard_address=None,
                                      silence_logs=logging.ERROR) as cluster,
             distributed.Client(cluster) as client,

@@ -5,7 +5,6 @@ waits. One that can be called from several threads at once decodes and embeds a 
 Each batch is committed as a whole; a run that was killed goes on behind the last committed batch.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ from tqdm.auto import tqdm
 
 from fashion_rir import images
 from fashion_rir.catalog import Catalog
+from fashion_rir.cores import usable_cores
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.feature_store import FeatureStore
 
@@ -167,7 +167,7 @@ def batches(
     def decode(chunk: Chunk) -> np.ndarray:
         return _decoded(catalog, chunk, image_size, preprocessing, batch_size)
 
-    n_threads = min(2, os.cpu_count() or 1)
+    n_threads = min(2, usable_cores())
     yield from in_threads(decode, _chunks(image_names, batch_size), n_threads=n_threads)
 
 

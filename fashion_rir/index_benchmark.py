@@ -4,7 +4,6 @@ Times are in seconds and belong to the machine that measured them; only their ra
 the record they stand under `timings`, recall under `rows`.
 """
 
-import os
 import sqlite3
 import tempfile
 import time
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir import indexes, results
+from fashion_rir.cores import usable_cores
 from fashion_rir.errors import FashionRirError
 from fashion_rir.retrieval import Gallery
 from fashion_rir.workspace import Workspace
@@ -72,7 +72,7 @@ def run(
         "indexes": timed,
         "stream the gallery once": stream_seconds(gallery.vectors),
         "thesis": thesis_way(embeddings, ids, is_query),
-        "cores": os.cpu_count(),
+        "cores": usable_cores(),
     }
     inputs = {"profile": workspace.profile, "data_hash": data_hash, "model": model,
               "n_products": len(ids), "n_queries": int(is_query.sum()),
@@ -123,7 +123,7 @@ def speed_summary(record: dict) -> dict[str, float]:
 
 def stream_seconds(matrix: np.ndarray) -> float:
     """Seconds to read a matrix once from memory, with as many threads as cores; best of five."""
-    parts = np.array_split(matrix, min(os.cpu_count() or 1, len(matrix)))
+    parts = np.array_split(matrix, min(usable_cores(), len(matrix)))
     with ThreadPoolExecutor(len(parts)) as pool:
         return min(_timed(lambda: list(pool.map(np.max, parts))) for _ in range(5))
 

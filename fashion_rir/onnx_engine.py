@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir.backbones import Backbone, sha256_of_file
+from fashion_rir.cores import usable_cores
 from fashion_rir.errors import FashionRirError
 from fashion_rir.whole_files import whole_file
 
@@ -32,7 +33,7 @@ class OnnxBackbone:
             cores neither wait for each other nor for the decoding.
     """
 
-    calls_at_once = os.cpu_count() or 1
+    calls_at_once = usable_cores()
 
     def __init__(self, backbone: Backbone, path: Path) -> None:
         """Export `backbone` to `path` (or take the export that is there) and check it.
@@ -113,7 +114,7 @@ class ExportedBackbone:
                 "it, and `fashion-rir storefront` makes it again when it starts."
             )
         try:
-            self._session, self._input = _session(path, os.cpu_count() or 1)
+            self._session, self._input = _session(path, usable_cores())
         except Exception as error:  # ONNX Runtime raises types of its own
             raise FashionRirError(
                 f"ONNX Runtime cannot open {path} ({type(error).__name__}); delete it and start "

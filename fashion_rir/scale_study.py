@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir import feature_store, full_ranking, results, shards, splits, transforms
+from fashion_rir.cores import usable_cores
 from fashion_rir.feature_store import FeatureStore
 from fashion_rir.index_benchmark import stream_seconds
 from fashion_rir.retrieval import Gallery
@@ -64,7 +65,7 @@ def run(workspace: Workspace, store: FeatureStore, *, sizes: Sequence[int] = SIZ
               "k": K, "n_queries": N_QUERIES, "shard_size": SHARD_SIZE, "seed": seed}  # fmt: skip
     record = results.make_record(
         "scale_curve", RECORD, inputs, rows=rows, noise=results.rounded(noise),
-        timings={"curve": timed, "cores": os.cpu_count(), "load_before": load_before},
+        timings={"curve": timed, "cores": usable_cores(), "load_before": load_before},
     )  # fmt: skip
     results.write(record, workspace.results)
     return record
