@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir.errors import FashionRirError, ParameterError, StoreError, unknown_name
+from fashion_rir.faiss_files import read_index, write_index
 from fashion_rir.retrieval import Gallery, Matches
 from fashion_rir.whole_files import whole_file
 
@@ -109,10 +110,7 @@ class Index:
             whole_file(path.with_suffix(".json"), StoreError) as description,
             whole_file(path, StoreError) as partial,
         ):
-            try:
-                faiss.write_index(self._raw, str(partial))
-            except RuntimeError as error:  # FAISS' own
-                raise OSError(f"FAISS: {error}") from error
+            write_index(self._raw, partial, StoreError)
             about["sha256"] = _sha256(partial)
             description.write_text(json.dumps(about, indent=1), encoding="utf-8")
             self.gallery.save(folder)
@@ -125,8 +123,6 @@ class Index:
             ParameterError: as for a new index.
             StoreError: nothing there, of another version, for another gallery, or damaged.
         """
-        import faiss
-
         gallery = Gallery.load(folder)
         _check(kind, gallery.measure)
         path = folder / f"{kind}.faiss"
@@ -150,7 +146,7 @@ class Index:
         index = cls.__new__(cls)
         index.gallery, index.kind, index.effort = gallery, kind, effort
         try:
-            index._raw = faiss.read_index(str(path))
+            index._raw = read_index(path)
         except RuntimeError as error:  # whole, but written by another FAISS
             raise StoreError(f"This FAISS cannot read {path}; build the index again.") from error
         return index

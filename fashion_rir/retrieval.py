@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError, unknown_name
-from fashion_rir.whole_files import whole_file
+from fashion_rir.whole_files import remove_where_possible, whole_file
 
 SCHEMA_VERSION = 1
 POSITION = np.uint64(0xFFFFFFFF)  # the lower half of a packed distance, see `_packed`
@@ -259,18 +259,22 @@ class Gallery:
         """
         about = {"schema": SCHEMA_VERSION, "measure": self.measure, "shape": self.vectors.shape,
                  "fingerprint": self.fingerprint}  # fmt: skip
-        # They take their places last to first, gallery.json last: then all is there. The vectors
-        # may be mapped from the very file that they replace.
+        # They take their places last to first, gallery.json last: then all is there. Vectors are
+        # named by what they are: those that another process has mapped are never replaced.
+        place = folder / f"vectors-{self.fingerprint[:12]}.npy"
+        about["vectors"] = place.name
         with (
             whole_file(folder / "gallery.json", StoreError) as description,
-            whole_file(folder / "vectors.npy", StoreError) as vectors,
             whole_file(folder / "ids.npy", StoreError) as ids,
         ):
-            for partial, array in ((vectors, self.vectors), (ids, self.ids)):
-                with open(partial, "wb") as file:
-                    np.save(file, array)
+            if not _holds(place, self.vectors):
+                with whole_file(place, StoreError) as vectors, open(vectors, "wb") as file:
+                    np.save(file, self.vectors)
+            with open(ids, "wb") as file:
+                np.save(file, self.ids)
             description.write_text(json.dumps(about, indent=1), encoding="utf-8")
             (folder / "gallery.json").unlink(missing_ok=True)
+        remove_where_possible(path for path in folder.glob("vectors*.npy") if path != place)
 
     @classmethod
     def load(cls, folder: Path, measure: str | None = None) -> "Gallery":
@@ -289,7 +293,8 @@ class Gallery:
             about = json.loads((folder / "gallery.json").read_text(encoding="utf-8"))
             version, shape, fingerprint = about["schema"], about["shape"], about["fingerprint"]
             saved = MEASURES[MEASURES.index(about["measure"])]
-            vectors = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+            place = folder / Path(about.get("vectors", "vectors.npy")).name
+            vectors = np.load(place, mmap_mode="r", allow_pickle=False)
             ids = np.load(folder / "ids.npy", allow_pickle=False)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             raise StoreError(
@@ -339,6 +344,14 @@ class Gallery:
             else:
                 distances[block] = np.sqrt(np.square(difference).sum(axis=2))
         return distances
+
+
+def _holds(path: Path, vectors: np.ndarray) -> bool:
+    """Whether a file holds these vectors already."""
+    try:
+        return np.array_equal(np.load(path, mmap_mode="r", allow_pickle=False), vectors)
+    except (OSError, ValueError, EOFError):  # not there, or damaged
+        return False
 
 
 def ranked(distances: np.ndarray) -> np.ndarray:

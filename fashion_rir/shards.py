@@ -20,9 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
+from fashion_rir.cores import usable_cores
 from fashion_rir.errors import ParameterError, StoreError
+from fashion_rir.faiss_files import read_index, write_index
 from fashion_rir.retrieval import Matches
 from fashion_rir.transforms import l2_normalise
+from fashion_rir.whole_files import remove_where_possible, unused
 
 SCHEMA_VERSION = 1
 CODE_BYTES = 32  # of a product's embedding in memory; 8 more hold its number
@@ -107,14 +110,15 @@ def write_shard(
     vectors = l2_normalise(np.ascontiguousarray(embeddings, dtype=np.float32))
     index = faiss.clone_index(quantiser.index)
     index.add(vectors)
-    name = f"{number:04d}"
+    name = unused(folder / f"{number:04d}.faiss").stem  # an older one may be mapped
+    arrays = {"vectors": vectors.astype(np.float16), "ids": np.asarray(ids, dtype=np.int64)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "shards.json").unlink(missing_ok=True)  # it comes last: then all is there
-        faiss.write_index(index, str(folder / f"{name}.faiss"))
-        np.save(folder / f"{name}-vectors.npy", vectors.astype(np.float16))
-        np.save(folder / f"{name}-ids.npy", np.asarray(ids, dtype=np.int64))
-    except (OSError, RuntimeError) as error:
+        for what, array in arrays.items():
+            np.save(unused(folder / f"{name}-{what}.npy"), array)
+        write_index(index, folder / f"{name}.faiss", StoreError)
+    except OSError as error:
         raise StoreError(f"Cannot write shard {name} into {folder} ({error}).") from error
     files = [f"{name}.faiss", f"{name}-vectors.npy", f"{name}-ids.npy"]
     return {
@@ -152,6 +156,9 @@ def finish(folder: Path, shards: Iterable[Mapping[str, object]]) -> None:
         partial.replace(folder / "shards.json")
     except OSError as error:
         raise StoreError(f"Cannot write {folder / 'shards.json'} ({error}).") from error
+    needed = {file for shard in listed for file in shard["files"]}
+    shard_files = (*folder.glob("[0-9]*.faiss"), *folder.glob("[0-9]*.npy"))
+    remove_where_possible(path for path in shard_files if path.name not in needed)
 
 
 class ShardedGallery:
@@ -173,18 +180,15 @@ class ShardedGallery:
             StoreError: unfinished, of another version, or a shard is missing, of another store or
                 damaged; names the shard.
         """
-        import faiss
-
         about = _read_list(folder)
         self.made_for: dict[str, str] = about["made_for"]
         shards = about["shards"]
         for shard in shards:
             for file, expected in shard["files"].items():
                 _check_file(folder / file, expected)
-        flags = 0 if in_memory else faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
         self._shards = [
             (
-                faiss.read_index(str(folder / f"{shard['name']}.faiss"), flags),
+                read_index(folder / f"{shard['name']}.faiss", is_mapped=not in_memory),
                 np.load(folder / f"{shard['name']}-vectors.npy", mmap_mode="r", allow_pickle=False),
                 np.load(folder / f"{shard['name']}-ids.npy", allow_pickle=False),
             )
@@ -238,7 +242,7 @@ class ShardedGallery:
             distances[rows < 0] = np.inf
             return np.where(rows < 0, -1, ids[rows]), distances
 
-        with ThreadPoolExecutor(min(len(self._shards), os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(min(len(self._shards), usable_cores())) as pool:
             found = list(pool.map(search_shard, self._shards))
         ids, distances = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         order = np.argsort(distances, axis=1, kind="stable")[:, :k]

@@ -6,6 +6,7 @@ same file. A store that is missing, locked, half-written or of another catalogue
 sentence that says how to build it.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -104,27 +105,36 @@ def open_gallery(
         StoreError: as `store_metadata`; or the store lacks some of the products.
     """
     path = shop.workspace.feature_store(model)
-    folder = shop.folder / "galleries" / model / ("cosine" if measure == "cosine" else "plain")
     try:
-        status = path.stat()
+        folder = _gallery_folder(shop, model, measure)
         about = json.loads((folder / "source.json").read_text(encoding="utf-8"))
-        source = [shop.data_hash, status.st_size, status.st_mtime_ns]
-        if about["source"] == source:
-            return Gallery.load(folder, measure), about["metadata"]
+        return Gallery.load(folder, measure), about["metadata"]
     except (OSError, ValueError, KeyError, TypeError, StoreError):
         pass  # not there yet, or of an older store: made now
     metadata = store_metadata(shop, model)
     say(f"Reading the embeddings of {model}")
-    status = path.stat()
+    folder = _gallery_folder(shop, model, measure)
     vectors = FeatureStore.open(path).load(shop.products["image_name"])[1]
     made = Gallery(vectors, shop.products["id"], measure)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     made.save(partial)
-    source = [shop.data_hash, status.st_size, status.st_mtime_ns]
-    text = json.dumps({"source": source, "metadata": metadata})
+    text = json.dumps({"metadata": metadata})
     (partial / "source.json").write_text(text, encoding="utf-8")
     _put_in_place(partial, folder)
     return Gallery.load(folder, measure), metadata
+
+
+def _gallery_folder(shop: Shop, model: str, measure: str) -> Path:
+    """Where the gallery lies that was made of a store as it is now; never of another one.
+
+    Raises:
+        OSError: there is no such store.
+    """
+    status = shop.workspace.feature_store(model).stat()
+    source = f"{shop.data_hash} {status.st_size} {status.st_mtime_ns}"
+    kind = "cosine" if measure == "cosine" else "plain"
+    name = f"{kind}-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    return shop.folder / "galleries" / model / name
 
 
 def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
@@ -268,15 +278,19 @@ def _open_store(path: Path) -> FeatureStore:
 
 
 def _put_in_place(partial: Path, folder: Path) -> None:
-    """Rename a finished folder; another visitor may have come first, with the same content."""
-    old = folder.with_name(f"{folder.name}.{os.getpid()}.old")
+    """Rename a finished folder; another visitor may have come first, with the same content.
+
+    Older ones go, unless a visitor has them mapped and the system keeps them for him.
+    """
     try:
-        if folder.exists():
-            folder.rename(old)
+        shutil.rmtree(folder, ignore_errors=True)  # there is one only if it is damaged
         partial.rename(folder)
     except OSError:
         if not folder.exists():
             raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        kind = folder.name.partition("-")[0]
+        for old in folder.parent.glob(f"{kind}-*[0-9a-f]"):
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)

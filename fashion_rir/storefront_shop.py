@@ -9,6 +9,7 @@ import io
 import json
 import mmap
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from tqdm.auto import tqdm
 
 from fashion_rir.catalog import COLUMNS, Catalog
 from fashion_rir.errors import ImageError, StoreError
+from fashion_rir.whole_files import remove_where_possible
 from fashion_rir.workspace import Workspace
 
 SCHEMA_VERSION = 1
@@ -131,7 +133,7 @@ def prepare(
         pass  # not there yet, or damaged: made now
     say(f"Putting {len(catalog):,} products into the shop window")
     folder = shop_folder(workspace)
-    stem = f"{data_hash[:12]}-{os.getpid()}"
+    stem = f"{data_hash[:12]}-{os.getpid()}-{time.time_ns()}"  # never a name that is mapped
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sizes = _pack(catalog, folder / f"photos-{stem}.bin")
@@ -140,9 +142,8 @@ def prepare(
         partial = folder / f"shop.{os.getpid()}.part"
         partial.write_text(json.dumps(about), encoding="utf-8")
         partial.replace(folder / "shop.json")  # last: then all is there
-        for file in (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet")):
-            if stem not in file.name:
-                file.unlink()
+        made = (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet"))
+        remove_where_possible(file for file in made if stem not in file.name)
     except OSError as error:
         raise StoreError(f"Cannot write the shop window in {folder} ({error.strerror}).") from error
     return open_shop(workspace)

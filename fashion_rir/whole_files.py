@@ -1,11 +1,15 @@
 """Files that are written whole or not at all.
 
 A run that is killed, a full disk or a read-only folder leaves what was there before.
+
+A file that is mapped into memory is never written again nor replaced: Windows refuses that, and
+elsewhere the process that has it mapped may be killed. A newer one gets an `unused` name, and its
+owner clears the older ones away once nobody holds them.
 """
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +43,27 @@ def whole_file(path: Path, error_type: type[FashionRirError] = FashionRirError) 
     finally:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+def unused(path: Path) -> Path:
+    """The path, or one like it with a number, where no file is yet.
+
+    Example:
+        >>> unused(Path("no-such-folder/vectors.npy")).name
+        'vectors.npy'
+    """
+    number, found = 0, path
+    while found.exists():
+        number += 1
+        found = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return found
+
+
+def remove_where_possible(paths: Iterable[Path]) -> None:
+    """Remove files that nobody needs; one that is mapped somewhere stays on Windows till later."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def write_text(path: Path, text: str, error_type: type[FashionRirError] = FashionRirError) -> None:
