@@ -6,21 +6,42 @@ differently from the catalogue it is compared with.
 
 import io
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, JpegImagePlugin
 
+from fashion_rir import image_colours, image_kinds, image_repair
 from fashion_rir.errors import ImageError, ParameterError, unknown_name
 
 # What is tried at all. Pillow hands some others to a program beside it (PostScript to Ghostscript).
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM", "TGA")
-MAX_PIXELS = 50_000_000  # a 2400x1600 catalogue photo has 3.8 million
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "DIB", "TIFF", "JPEG2000",
+           "PPM", "PSD", "ICO", "QOI", "PCX", "SGI", "TGA")  # fmt: skip
+MAX_PIXELS = 50_000_000  # that are decoded; a 2400x1600 catalogue photo has 3.8 million
+JPEG_FACTOR = 5  # times as many may a JPEG have: it is decoded reduced. Phones make 200 million
 MAX_SIZE = 4_096  # side of a network's input in pixels; 64 such pictures take 3 GB
 DRAFT_MARGIN = 2  # at least 2 x 2 decoded pixels stand behind each one that the network sees
 PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
 WHITE = (255, 255, 255)  # the background of the catalogue's photos
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A picture, and what its file says of it.
+
+    Attributes:
+        image: RGB, upright, sRGB.
+        size: width and height of the whole upright picture in pixels; `image` may be a fraction.
+        mode: Pillow's mode of the file's own pixels.
+        repair: what was wrong with the file; None if nothing was. It is read all the same.
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    mode: str
+    repair: str | None = None
 
 
 def decode(
@@ -33,15 +54,17 @@ def decode(
     """Read one picture as RGB.
 
     Files of the kinds in `FORMATS` are read. The first frame is taken, the EXIF rotation is
-    applied, transparency is laid on white, and any mode that Pillow reads (grey, palette, CMYK,
-    16 bit) becomes RGB.
+    applied, colours with a profile of their own become sRGB, transparency is laid on white, and
+    any mode that Pillow reads (grey, palette, CMYK, 16 bit) becomes RGB. Damaged metadata, and an
+    end that is missing, do not cost the picture: see `image_repair`.
 
     Args:
         data: the file's bytes, or its path.
         name: what to call it in an error message.
         for_size: the side of the square that `fit` will make of it. A JPEG much larger than that
             is decoded at a half, a quarter or an eighth of its size, several times as fast.
-        max_pixels: a larger picture is refused before it is unpacked; `MAX_PIXELS` if None.
+        max_pixels: a larger picture is refused before it is unpacked; `MAX_PIXELS` if None. A JPEG
+            of up to `JPEG_FACTOR` times as many is decoded at a fraction of its size.
 
     Returns:
         An RGB image of the picture's own size, or with `for_size` of a fraction of it, no side
@@ -50,6 +73,17 @@ def decode(
     Raises:
         ImageError: the file is missing, empty, no picture, damaged, or larger than `max_pixels`.
     """
+    return examine(data, name, for_size=for_size, max_pixels=max_pixels).image
+
+
+def examine(
+    data: bytes | Path,
+    name: str | None = None,
+    *,
+    for_size: int | None = None,
+    max_pixels: int | None = None,
+) -> Decoded:
+    """As `decode`, with the size and the mode of the file, and what had to be mended."""
     if isinstance(data, Path):
         name = name or str(data)
         try:
@@ -57,35 +91,94 @@ def decode(
         except OSError as error:
             raise ImageError(f"Cannot read the image {name}: {error.strerror}.") from error
     name = name or "the image"
-    max_pixels = MAX_PIXELS if max_pixels is None else max_pixels
     if not data:
         raise ImageError(f"{name} is empty (0 bytes); replace it by a JPEG or PNG picture.")
+    read = partial(_read, name=name, for_size=for_size,
+                   max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)  # fmt: skip
     try:
-        with Image.open(io.BytesIO(data), formats=_known_formats()) as image:
-            if image.width * image.height > max_pixels:
-                raise ImageError(
-                    f"{name} has {image.width} x {image.height} pixels; the limit is "
-                    f"{max_pixels:,}. Scale it down first."
-                )
-            if for_size is not None:  # ignored by all but JPEG
-                image.draft(None, (DRAFT_MARGIN * for_size, DRAFT_MARGIN * for_size))
-            image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+        return read(data)
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} is too large to open safely; scale it down first.") from error
     except Exception as error:  # Pillow raises many types for damaged files
+        try:
+            mended = image_repair.repaired(data, _open)
+            if mended is not None:
+                return read(mended[0], repair=mended[1])
+            reason = image_kinds.named_kind(data)
+        except ImageError:
+            raise
+        except image_repair.Beyond as beyond:
+            reason = str(beyond)
+        except Exception:  # mended in vain
+            reason = None
+        reason = f"{type(error).__name__}; {reason}" if reason else type(error).__name__
         raise ImageError(
             f"{name} cannot be read as a picture; give a whole JPEG, PNG or other "
-            f"picture file ({type(error).__name__})."
+            f"picture file ({reason})."
         ) from error
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height in pixels once the EXIF rotation is applied, read from the header alone."""
-    is_turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    return image.size[::-1] if is_turned else image.size
+    if image.format == "TIFF":  # Pillow has turned it already
+        return image.size
+    return image.size[::-1] if _TURNS.get(_orientation(image)) in _LYING else image.size
+
+
+def _read(
+    data: bytes, name: str, for_size: int | None, max_pixels: int, repair: str | None = None
+) -> Decoded:
+    with _open(data) as image:
+        mode, size = image.mode, upright_size(image)
+        n_times = _reduction(image, name, for_size, max_pixels)
+        if n_times > 1:
+            image.draft(None, (image.width // n_times, image.height // n_times))
+        image.load()
+        turn = _TURNS.get(_orientation(image))
+        found = _to_rgb(image if turn is None else image.transpose(turn), _profile(image))
+        if repair is None and image_repair.is_cut(data, image.format or ""):
+            repair = "its end mark is missing"
+        return Decoded(found, size if n_times > 1 else found.size, mode, repair)
+
+
+def _open(data: bytes) -> Image.Image:
+    """A picture whose pixels are not unpacked yet."""
+    if data.startswith(b"\xff\xd8\xff"):  # `Image.open` would count the pixels of the whole
+        return JpegImagePlugin.jpeg_factory(io.BytesIO(data))
+    if image_kinds.is_heif(data):
+        _add_heif()
+    return Image.open(io.BytesIO(data), formats=_known_formats())
+
+
+def _reduction(image: Image.Image, name: str, for_size: int | None, max_pixels: int) -> int:
+    """By how many times a side is decoded smaller: 1, or for a JPEG 2, 4 or 8."""
+    n_pixels, is_jpeg = image.width * image.height, image.format in ("JPEG", "MPO")
+    most = max_pixels * JPEG_FACTOR if is_jpeg else max_pixels
+    if n_pixels > most:
+        raise ImageError(
+            f"{name} has {image.width} x {image.height} pixels; the limit is {most:,}. Scale it "
+            "down first."
+        )
+    if not is_jpeg:
+        return 1
+    wanted = 1 if for_size is None else min(image.size) // (DRAFT_MARGIN * for_size)
+    return next((n for n in (1, 2, 4) if 2 * n > wanted and n_pixels <= n * n * max_pixels), 8)
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF or XMP state it, 1 to 8, even if they are damaged elsewhere."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # Pillow raises many types for damaged EXIF
+        value = image_repair.stated_orientation(image.info.get("exif", b""))
+    return value if isinstance(value, int) else 1
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    profile = image.info.get("icc_profile")
+    return profile if isinstance(profile, bytes) else None
 
 
 def resize(image: Image.Image, size: int) -> Image.Image:
@@ -146,12 +239,39 @@ def _known_formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+@cache
+def _add_heif() -> None:
+    """Let Pillow read HEIC, where the library is there."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return  # then the error names the kind, and the way out
+    pillow_heif.register_heif_opener()
+
+
+def _to_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if image.mode.startswith("I"):  # 16 and 32 bit grey: convert() would clip, not scale
         grey = np.asarray(image, dtype=np.int64)
-        return Image.fromarray((grey.clip(0, 65535) >> 8).astype(np.uint8)).convert("RGB")
+        image = Image.fromarray((grey.clip(0, 65535) >> 8).astype(np.uint8))
     if image.has_transparency_data:
+        colours = image.convert("L" if image.mode in ("L", "LA") else "RGB")
         image = image.convert("RGBA")
+        converted = image_colours.to_srgb(colours, profile)
+        if converted is not None:
+            converted.putalpha(image.getchannel("A"))
+            image = converted
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+    return image_colours.to_srgb(image, profile) or image.convert("RGB")
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_LYING = (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8])
