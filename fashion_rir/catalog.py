@@ -7,9 +7,6 @@ whose table holds one row for each product that has a readable photo.
 
 import contextlib
 import hashlib
-import io
-import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +17,8 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from fashion_rir import images, sources
+from fashion_rir.cores import usable_cores
+from fashion_rir.csv_rows import Repairs
 from fashion_rir.errors import CatalogError, ImageError, ParameterError
 from fashion_rir.whole_files import whole_file
 
@@ -36,8 +35,13 @@ LABELS = (
     "season",
     "usage",
 )
-MISSING = ("", "NA")  # how styles.csv writes a missing value
+# How tables write a missing value: the data set's own ways, and those that pandas knows.
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "na", "NaN", "nan", "-NaN",
+           "-nan", "NAN", "Nan", "NULL", "Null", "null", "None", "none", "NONE", "1.#IND",
+           "1.#QNAN", "-1.#IND", "-1.#QNAN")  # fmt: skip
 SCAN_SIZE = 128  # large photos are looked into at a fraction of their size; all bytes are read
+SCAN_VERSION = 2  # a photo that could not be read by an older version may be read by this one
+SCANNED = ("image_name", "image_sha256", "width", "height", "mode", "fault", "repair")
 CATALOG_SIZE = (60, 80)  # width, height of the small edition, in pixels
 
 
@@ -52,6 +56,7 @@ class Catalog:
         listed: the ten columns of every well-formed row of `styles.csv`, with a photo or without.
         counts: what `load` found, repaired and left out.
         left_out: one row for each thing left out: `where`, `what`, `reason`.
+        repaired: the same for each thing that was read although something was wrong with it.
     """
 
     products: pd.DataFrame
@@ -59,6 +64,7 @@ class Catalog:
     listed: pd.DataFrame
     counts: dict[str, int] = field(default_factory=dict)
     left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
+    repaired: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __len__(self) -> int:
         return len(self.products)
@@ -101,13 +107,16 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
             a damaged or hostile archive, or no product left.
     """
     source = sources.open_source(Path(path))
-    rows, faults, counts = _read_rows(source)
+    repairs: Repairs = []
+    rows, faults, counts = _read_rows(source, repairs)
     photos = _scan_photos(source, cache_dir)
 
     products = pd.DataFrame(rows, columns=[*COLUMNS, "row"])
     for column in COLUMNS[1:]:
         is_missing = products[column].isin(MISSING)
         products[column] = products[column].mask(is_missing, None).astype("str")
+    products["year"], odd_years = _years(products)
+    faults += odd_years
     products["image_name"] = products["id"].astype("str") + ".jpg"
     table = products.merge(photos, on="image_name", how="left")
 
@@ -128,14 +137,18 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
     orphans = sorted(set(photos["image_name"]) - set(products["image_name"]))
     faults += [(f"images/{name}", "photo", "no row in styles.csv") for name in orphans]
 
-    kept = table[~(missing | unreadable)].drop(columns=["row", "fault"]).reset_index(drop=True)
+    repairs += [
+        (f"images/{entry.image_name}", f"product {entry.id}", f"read although {entry.repair}")
+        for entry in table[table["repair"].notna()].itertuples()
+    ]
+    kept = table[~(missing | unreadable)].drop(columns=["row", "fault", "repair"])
+    kept = kept.reset_index(drop=True)
     if kept.empty:
         raise CatalogError(
             f"{path} holds no product with a readable photo ({len(table)} rows in styles.csv, "
             f"{len(photos)} photos); check that images/<id>.jpg stand beside styles.csv."
         )
-    is_year = kept["year"].str.fullmatch("[0-9]{1,4}")
-    kept["year"] = pd.to_numeric(kept["year"].where(is_year, None)).astype("Int64")
+    kept["year"] = pd.to_numeric(kept["year"].where(_is_year(kept["year"]), None)).astype("Int64")
     for column in ("width", "height"):
         kept[column] = kept[column].astype("int64")
     counts |= {
@@ -144,9 +157,11 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
         "photos without a row": len(orphans),
         "second copies ignored": source.ignored_copies,
         **_describe(kept),
+        **_odd_counts(repairs, odd_years),
     }
     left_out = pd.DataFrame(faults, columns=["where", "what", "reason"])
-    return Catalog(kept, source, products[list(COLUMNS)], counts, left_out)
+    repaired = pd.DataFrame(repairs, columns=["where", "what", "reason"])
+    return Catalog(kept, source, products[list(COLUMNS)], counts, left_out, repaired)
 
 
 def sample(catalog: Catalog, n_products: int, *, seed: int) -> Catalog:
@@ -193,41 +208,88 @@ def identical_groups(products: pd.DataFrame) -> pd.DataFrame:
     return products[is_copy].sort_values(["image_sha256", "id"])
 
 
-def _read_rows(source: sources.Source) -> tuple[list[tuple], list[tuple], dict[str, int]]:
-    """Rows of styles.csv as tuples (ten values, row number), what was left out, counts."""
-    records = iter(source.rows())
-    header = [name.strip() for name in next(records, [])]
+def _read_rows(
+    source: sources.Source, repairs: Repairs | None = None
+) -> tuple[list[tuple], list[tuple], dict[str, int]]:
+    """Rows of styles.csv as tuples (ten values, row number), what was left out, counts.
+
+    What had to be mended is added to `repairs`.
+    """
+    repairs = [] if repairs is None else repairs
+    records = ((number, record) for number, record in enumerate(source.rows(), start=1) if record)
+    header = [name.strip() for name in next(records, (1, []))[1]]
+    repairs += getattr(source, "repairs", [])
+    header = _without_empty_end(header, repairs)
     _require_columns(header, source.path)
     order = [header.index(column) for column in COLUMNS]
-    is_last = order[-1] == len(header) - 1
     rows, faults, seen = [], [], set()
     counts = {"rows in styles.csv": 0, "names with an unquoted comma": 0, "duplicate ids": 0,
               "malformed rows": 0}  # fmt: skip
-    for number, record in enumerate(records, start=2):
-        if not record:
-            continue
+    for number, record in records:
         counts["rows in styles.csv"] += 1
-        if len(record) > len(header) and is_last:
-            counts["names with an unquoted comma"] += 1
-            record = [*record[: len(header) - 1], ",".join(record[len(header) - 1 :])]
         where = f"styles.csv row {number}"
+        while len(record) > len(header) and not record[-1].strip():
+            record = record[:-1]
+        if len(record) > len(header) and order[-1] == len(header) - 1:
+            counts["names with an unquoted comma"] += 1
+            repairs.append((where, "row", "its name has an unquoted comma"))
+            record = [*record[: len(header) - 1], ",".join(record[len(header) - 1 :])]
         if len(record) != len(header):
             counts["malformed rows"] += 1
             faults.append((where, "row", f"{len(record)} fields instead of {len(header)}"))
             continue
         values = [record[position].strip() for position in order]
-        if not re.fullmatch("[0-9]{1,18}", values[0]):  # 18 digits fit into an int64
+        product = sources.whole_number(values[0])
+        if product is None:
             counts["malformed rows"] += 1
             faults.append((where, "row", f"the id {values[0]!r} is not a whole number"))
-        elif int(values[0]) in seen:
+        elif product in seen:
             counts["duplicate ids"] += 1
             faults.append((where, f"product {values[0]}", "an earlier row has the same id"))
         else:
-            seen.add(int(values[0]))
-            rows.append((int(values[0]), *values[1:], number))
+            seen.add(product)
+            rows.append((product, *values[1:], number))
     if not rows:
         raise CatalogError(f"{source.path}: styles.csv holds no product; the catalogue is empty.")
     return rows, faults, counts
+
+
+def _without_empty_end(header: list[str], repairs: Repairs) -> list[str]:
+    """Column names without the empty ones that a spreadsheet adds at the end."""
+    n_named = max((place for place, name in enumerate(header, start=1) if name), default=0)
+    if n_named < len(header):
+        what = f"{len(header) - n_named} columns without a name"
+        repairs.append(("styles.csv", "file", f"{what} at the end are dropped"))
+    return header[:n_named]
+
+
+def _years(products: pd.DataFrame) -> tuple[pd.Series, list[tuple]]:
+    """Years as plain digits where they are whole numbers, and what is no year."""
+    numbers = [sources.whole_number(text) if isinstance(text, str) else None
+               for text in products["year"]]  # fmt: skip
+    texts = [text if number is None else str(number)
+             for text, number in zip(products["year"], numbers, strict=True)]  # fmt: skip
+    years = pd.Series(texts, index=products.index, dtype="str")
+    odd = products[years.notna() & ~_is_year(years)]
+    return years, [
+        (f"styles.csv row {entry.row}", f"year of product {entry.id}", f"{entry.year!r} is no year")
+        for entry in odd.itertuples()
+    ]
+
+
+def _is_year(years: pd.Series) -> pd.Series:
+    return years.str.fullmatch("[0-9]{1,4}").fillna(False).astype(bool)
+
+
+def _odd_counts(repairs: Repairs, odd_years: list[tuple]) -> dict[str, int]:
+    """What is counted only where it occurs."""
+    found = {
+        "years that are no year": len(odd_years),
+        "photos read although damaged": sum(where.startswith("images/") for where, _, _ in repairs),
+        "rows in another encoding": sum("Windows-1252" in reason for _, _, reason in repairs),
+        "repairs to the table": sum(what == "file" for _, what, _ in repairs),
+    }
+    return {what: count for what, count in found.items() if count}
 
 
 def _require_columns(header: list[str], path: Path) -> None:
@@ -245,27 +307,24 @@ def _require_columns(header: list[str], path: Path) -> None:
 
 def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame:
     """Look into every photo once: hash, size, mode, or what is wrong with it."""
-    cache = cache_dir and cache_dir / f"photos-{source.fingerprint()}.parquet"
+    cache = cache_dir and cache_dir / f"photos-{SCAN_VERSION}-{source.fingerprint()}.parquet"
     if cache and cache.exists():
-        with contextlib.suppress(OSError, ValueError):  # a damaged one is made again
-            return pd.read_parquet(cache)
+        with contextlib.suppress(OSError, ValueError, KeyError):  # a damaged one is made again
+            return pd.read_parquet(cache)[list(SCANNED)]
     names = source.image_names()
 
     def scan(name: str) -> tuple:
         try:
             data = source.read(name)
-            images.decode(data, name, for_size=SCAN_SIZE)
+            found = images.examine(data, name, for_size=SCAN_SIZE)
         except ImageError as error:
-            return name, None, None, None, None, str(error)
-        with Image.open(io.BytesIO(data)) as raw:
-            mode, (width, height) = raw.mode, images.upright_size(raw)
-        return name, hashlib.sha256(data).hexdigest(), width, height, mode, None
+            return name, None, None, None, None, str(error), None
+        sha256 = hashlib.sha256(data).hexdigest()
+        return name, sha256, *found.size, found.mode, None, found.repair
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         found = tqdm(pool.map(scan, names), total=len(names), desc="checking photos", leave=False)
-        photos = pd.DataFrame(
-            found, columns=["image_name", "image_sha256", "width", "height", "mode", "fault"]
-        )
+        photos = pd.DataFrame(found, columns=SCANNED)
     if cache:
         with whole_file(cache, CatalogError) as partial:
             photos.to_parquet(partial)

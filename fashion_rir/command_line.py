@@ -138,6 +138,9 @@ def data_check(
     path.parent.mkdir(parents=True, exist_ok=True)
     found.left_out.to_csv(path, index=False)
     typer.echo(f"Left out: {len(found.left_out):,}; each is listed, with the reason, in {path}")
+    found.repaired.to_csv(path.with_name("repaired.csv"), index=False)
+    if len(found.repaired):
+        typer.echo(f"Repaired: {len(found.repaired):,}; listed in {path.with_name('repaired.csv')}")
 
 
 @data_app.command("fetch")
