@@ -16,8 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_rir.errors import ParameterError, WeightsError, check_seed, unknown_name
+from fashion_rir.errors import (
+    ParameterError,
+    WeightsError,
+    check_seed,
+    network_fault,
+    unknown_name,
+)
 from fashion_rir.images import MAX_SIZE
+from fashion_rir.named_paths import named_path
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
 
@@ -296,18 +303,18 @@ def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
             return _checked(listed[0], path, spec)
         return {"name": path.stem, "path": path, "sha256": sha256_of_file(path),
                 "input_mode": spec.input_mode}  # fmt: skip
-    folder = os.environ.get(WEIGHTS_VARIABLE)
+    folder = named_path(os.environ.get(WEIGHTS_VARIABLE))
     if folder:
-        if not Path(folder).is_dir():
+        if not folder.is_dir():
             raise WeightsError(f"{WEIGHTS_VARIABLE} names {folder}, which is no folder; mend it.")
-        if not (Path(folder) / "weights.json").is_file():
+        if not (folder / "weights.json").is_file():
             raise WeightsError(
                 f"{WEIGHTS_VARIABLE} names {folder}, which holds no weights.json; write one (see "
                 "the README, 'Weights'), or unset the variable to let Keras download the weights."
             )
-        for entry in _weights_list(Path(folder)):
+        for entry in _weights_list(folder):
             if entry["architecture"] == spec.keras_name:
-                return _checked(entry, Path(folder) / entry["file"], spec)
+                return _checked(entry, folder / entry["file"], spec)
     return _keras_download(spec)
 
 
@@ -354,9 +361,10 @@ def _keras_download(spec: BackboneSpec) -> dict:
         # The file is in the cache now, checked by Keras: this only asks where.
         path = Path(keras.utils.get_file(KERAS_FILES[spec.keras_name], "", cache_subdir="models"))
     except Exception as error:  # urllib, ssl and Keras raise many types without a network
+        what = ": ".join(filter(None, [type(error).__name__, network_fault(error)]))
         raise WeightsError(
             f"The ImageNet weights of {spec.keras_name} could not be downloaded "
-            f"({type(error).__name__}); connect to the network once, or put the file into a "
+            f"({what}); connect to the network once, or put the file into a "
             f"folder with a weights.json and name the folder in {WEIGHTS_VARIABLE}."
         ) from error
     return {"name": f"{spec.keras_name.lower()}-imagenet-keras", "path": path,

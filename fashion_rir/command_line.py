@@ -402,6 +402,7 @@ def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, numb
 def _load(workspace, catalogue: str | None):
     """The catalogue named on the command line, or the profile's, or its sample."""
     from fashion_rir import catalog as catalogs
+    from fashion_rir.named_paths import named_path
 
     if catalogue is None:
         return workspace.load_catalog(
@@ -410,7 +411,7 @@ def _load(workspace, catalogue: str | None):
         )  # fmt: skip
     if catalogue in ("demo", "real"):
         return workspace.load_catalog(catalogue)
-    return catalogs.load(Path(catalogue), cache_dir=workspace.data / "catalog")
+    return catalogs.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")
 
 
 if __name__ == "__main__":

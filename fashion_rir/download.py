@@ -7,7 +7,7 @@ mirror's files are then checked against the SHA-256 that the Hub states for each
 from pathlib import Path
 
 from fashion_rir.backbones import sha256_of_file
-from fashion_rir.errors import CatalogError, FashionRirError, unknown_name
+from fashion_rir.errors import CatalogError, FashionRirError, network_fault, unknown_name
 
 MIRROR = "ashraq/fashion-product-images-small"
 KAGGLE = "paramaggarwal/fashion-product-images-small"
@@ -41,8 +41,9 @@ def fetch(source: str, folder: Path) -> Path:
             f"Downloading from {source} needs the extra: pip install -e '.[download]'."
         ) from error
     except Exception as error:  # each client raises its own types without a network
+        what = network_fault(error) or " ".join(str(error).split())
         raise CatalogError(
-            f"The download from {source} failed ({type(error).__name__}: {error}); run the same "
+            f"The download from {source} failed ({type(error).__name__}: {what}); run the same "
             "command again to go on, or download the archive by hand and name it in "
             "FASHION_RIR_ARCHIVE."
         ) from error

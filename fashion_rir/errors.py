@@ -5,6 +5,7 @@ prints it without a traceback.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -66,3 +67,40 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> ParameterErro
     near = difflib.get_close_matches(str(name).lower(), by_lower_case, n=1, cutoff=0.0)
     hint = f"; did you mean {by_lower_case[near[0]]!r}?" if near else "."
     return ParameterError(f"Unknown {what} {name!r}{hint} Known: {', '.join(known)}.")
+
+
+# What a message of the network says, and what that means to the reader.
+NETWORK_FAULTS = {
+    "CERTIFICATE_VERIFY_FAILED|SSLCertVerification|certificate verify failed|self.signed cert":
+        "the server's certificate is none that this machine trusts; name your network's "
+        "certificates in SSL_CERT_FILE, or fetch the file by a browser",
+    "WRONG_VERSION_NUMBER|SSLError|SSLEOFError|TLSV1": "the encrypted connection was broken; is "
+        "there a proxy between?",
+    "407|Proxy Authentication|ProxyError": "a proxy refused; name it in HTTPS_PROXY",
+    r"\b(401|403)\b|Unauthorized|Forbidden":
+        "the server refused; sign in there, or accept its terms",
+    r"\b404\b": "the server has no such file",
+    r"\b429\b|Too Many Requests": "the server was asked too often; wait a while",
+    "timed? ?out|Timeout": "the server did not answer in time",
+    "No space left|Errno 28": "the disk is full",
+    "hash|checksum|incomplete|IncompleteRead": "the file arrived damaged",
+}  # fmt: skip
+
+
+def network_fault(error: BaseException) -> str | None:
+    """What an error of a download means, looked for in the errors behind it too.
+
+    Example:
+        >>> network_fault(Exception("URL fetch failure: [SSL: CERTIFICATE_VERIFY_FAILED]"))[:24]
+        "the server's certificate"
+    """
+    chain, texts = [error], []
+    while chain and len(texts) < 20:
+        one = chain.pop()
+        texts.append(f"{type(one).__name__}: {one}")
+        reason = getattr(one, "reason", None)
+        behind = (one.__cause__, one.__context__, reason, *one.args)
+        chain += [other for other in behind if isinstance(other, BaseException)]
+    text = "\n".join(texts)
+    known = (meaning for pattern, meaning in NETWORK_FAULTS.items() if re.search(pattern, text))
+    return next(known, None)

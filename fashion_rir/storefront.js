@@ -130,15 +130,39 @@ function render({ model, el }) {
 
   function useFile(file) {
     if (!file) return;
-    if (file.size > info.max_bytes) {
-      fail(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the limit is ` +
-        `${info.max_bytes / 1e6} MB. Scale it down first.`);
-      return;
+    const given = ++nGiven; // of two photos given in haste, the second counts
+    smaller(file).then((photo) => photo.arrayBuffer().then((data) => {
+      if (given !== nGiven) return;
+      if (photo.size > info.max_bytes) {
+        fail(`${file.name} has ${(file.size / 1e6).toFixed(1)} MB; the limit is ` +
+          `${info.max_bytes / 1e6} MB. Scale it down first.`);
+      } else ask("upload", { name: file.name }, [data]);
+    })).catch(() => fail(`${file.name} cannot be read by the browser.`));
+  }
+
+  let nGiven = 0;
+  // A photo of many megabytes, scaled down as the server would: upright, and in sRGB. As it is, if
+  // it is small, or of a kind that this browser does not show (the server may read it).
+  async function smaller(file) {
+    if (file.size <= info.sent_whole_bytes) return file;
+    let bitmap;
+    try {
+      bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    } catch {
+      return file;
     }
-    file.arrayBuffer().then(
-      (data) => ask("upload", { name: file.name }, [data]),
-      () => fail(`${file.name} cannot be read by the browser.`),
-    );
+    const scale = Math.min(1, info.kept_side / Math.max(bitmap.width, bitmap.height));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.round(bitmap.width * scale));
+    canvas.height = Math.max(1, Math.round(bitmap.height * scale));
+    const pen = canvas.getContext("2d");
+    pen.fillStyle = "white"; // behind what is transparent
+    pen.fillRect(0, 0, canvas.width, canvas.height);
+    pen.imageSmoothingQuality = "high";
+    pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    bitmap.close();
+    const made = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.92));
+    return made && made.size < file.size ? made : file;
   }
 
   function showUpload(message, [preview]) {
@@ -497,12 +521,11 @@ function render({ model, el }) {
   const start = readAddress();
   const status = h("p", { role: "status", class: "status" }, "Loading …");
   const fault = h("p", { role: "alert", class: "fault", hidden: true });
-  const chooser = h("input", { type: "file", accept: "image/*", class: "file-input",
+  const chooser = h("input", { type: "file", accept: "image/*,.heic,.heif,.avif", class: "file-input",
     onchange: () => { useFile(chooser.files[0]); chooser.value = ""; } });
   const drop = h("label", { class: "drop" }, chooser,
     h("strong", {}, "Upload a photo"), h("span", {}, "click, drop it here, or paste it"),
-    h("span", { class: "hint" }, `JPEG, PNG, WebP and others, up to ${info.max_bytes / 1e6} MB. ` +
-      "It is not kept."));
+    h("span", { class: "hint" }, "JPEG, PNG, WebP, HEIC and others; a large photo is scaled down first. It is not kept."));
   const finder = h("input", { type: "search", "aria-label": "Find a product by its name",
     placeholder: "e.g. blue shirt", maxlength: 200 });
   const picks = h("ul", { class: "picks" });

@@ -3,6 +3,8 @@
 import csv
 import io
 import math
+import re
+import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +14,7 @@ import pandas as pd
 from fashion_rir import filters
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.retrieval import MEASURES, Gallery
-from fashion_rir.storefront_shop import FILTERS, Shop
+from fashion_rir.storefront_shop import FILTERS, Shop, plain
 
 PAGE_SIZES = (12, 24, 48)
 MOST_PAGES = 50
@@ -24,6 +26,8 @@ ATTRIBUTES = {
     "season": "season",
     "usage": "usage",
 }
+BETWEEN = r"[\s,;/|+&]+"  # what stands between the words of a search
+QUOTES = "“”„‘’‚«»‹›…–—、。"  # that string.punctuation lacks
 N_VOTERS = 10  # nearest products that say what an uploaded photo probably shows
 CSV_COLUMNS = ("rank", "id", "name", *ATTRIBUTES.values(), "measure", "distance")
 
@@ -217,7 +221,7 @@ def products_named(shop: Shop, text: str, *, most: int = 12, seed: int = 0) -> l
         most: how many.
         seed: of the draw.
     """
-    words = text.lower().split()
+    words = plain_words(text)
     if not words:
         drawn = shop.products.sample(frac=1, random_state=seed)
         drawn = drawn[~drawn["articleType"].duplicated()].head(most)
@@ -226,6 +230,17 @@ def products_named(shop: Shop, text: str, *, most: int = 12, seed: int = 0) -> l
     for word in words:
         is_match &= np.fromiter((word in text for text in shop.texts), bool, len(shop.products))
     return np.flatnonzero(is_match)[:most].tolist()
+
+
+def plain_words(text: str) -> list[str]:
+    """Words as they are compared: in lower case, without accents and without punctuation around.
+
+    Example:
+        >>> plain_words("Blue, SHIRTS; 'café' (T-Shirt)")
+        ['blue', 'shirts', 'cafe', 't-shirt']
+    """
+    pieces = (piece.strip(string.punctuation + QUOTES) for piece in re.split(BETWEEN, plain(text)))
+    return [piece for piece in pieces if piece]
 
 
 def _harmless(text: str) -> str:

@@ -8,6 +8,7 @@ no other machine can reach; `WARNING` says what another address would mean.
 import contextlib
 import ipaddress
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from fashion_rir.workspace import HOME_VARIABLE, Workspace
 NOTEBOOK = "10-storefront"
 SHOWN_TAGS = ("parameters", "storefront")
 IDLE_SECONDS = 20 * 60  # a kernel without a page that long is ended
+# Bytes; behind it come /voila_xxxxxxxx/kernel-<36>-ipc-<n>: 103 in all is what macOS takes.
+LONGEST_SOCKET_FOLDER = 36
 MAX_MESSAGE_BYTES = 10 * 2**20  # an upload of the largest allowed size fits
 WARNING = (
     "Careful: at {ip} every machine that reaches this one can use the storefront, and each visitor "
@@ -91,13 +94,31 @@ def server_config(parameters: Mapping[str, object]) -> Config:
     config.VoilaConfiguration.file_denylist = [".*"]
     config.VoilaConfiguration.prelaunch_hook = prelaunch
     config.VoilaConfiguration.extension_denylist = ["jupyterlab_pygments"]  # colours for code
-    if os.name == "posix":
+    folder = socket_folder()
+    if folder is not None:
         # Files, which only this user can open. Ports are found free and then taken by another
         # when several visitors come at once, and their kernel dies.
         config.KernelManager.transport = "ipc"
+        config.Voila.connection_dir_root = folder
     config.AsyncMappingKernelManager.cull_idle_timeout = IDLE_SECONDS
     config.AsyncMappingKernelManager.cull_interval = 60
     return config
+
+
+def socket_folder() -> str | None:
+    """A folder for the kernels' sockets, whose paths may have about a hundred bytes.
+
+    Returns:
+        The folder for temporary files, unless its path is too long, as it is on macOS; None where
+        there is no short one, or no such sockets.
+    """
+    if os.name != "posix":
+        return None
+    for folder in (tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR"), "/tmp"):
+        is_short = folder is not None and len(os.fsencode(folder)) <= LONGEST_SOCKET_FOLDER
+        if is_short and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    return None
 
 
 def page_notebook(notebook: NotebookNode, parameters: Mapping[str, object]) -> NotebookNode:

@@ -10,6 +10,7 @@ import json
 import mmap
 import os
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,10 +68,10 @@ class Shop:
 
     @cached_property
     def texts(self) -> list[str]:
-        """What each product is found by when a visitor types words, in lower case."""
+        """What each product is found by when a visitor types words, as `plain` writes them."""
         columns = ("id", "productDisplayName", "articleType", "baseColour", "gender")
         parts = [self.products[name].astype("str").fillna("") for name in columns]
-        return [" ".join(words).lower() for words in zip(*parts, strict=True)]
+        return [plain(" ".join(words)) for words in zip(*parts, strict=True)]
 
     def photo(self, row: int) -> bytes:
         """The bytes of a product's photo."""
@@ -167,6 +168,14 @@ def open_shop(workspace: Workspace) -> Shop:
         return Shop(workspace, catalog, about["data_hash"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _broken(folder, error) from error
+
+
+def plain(text: str) -> str:
+    """A text in lower case and without accents, as texts are compared."""
+    if text.isascii():  # nearly all
+        return text.lower()
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def _pack(catalog: Catalog, path: Path) -> np.ndarray:

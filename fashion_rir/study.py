@@ -76,11 +76,16 @@ def _parameters(workspace: Workspace, notebook: Path) -> dict[str, object]:
     import papermill
 
     parameters = profile_parameters(workspace, notebook.stem)
-    known = papermill.inspect_notebook(notebook)
+    known = papermill.inspect_notebook(_for_papermill(notebook))
     for name in parameters:
         if name not in known:
             raise unknown_name(f"parameter of {notebook.name}", name, known)
     return parameters
+
+
+def _for_papermill(path: Path) -> str:
+    """A path as papermill takes it: what stands in braces would be a parameter's value."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _execute(
@@ -94,8 +99,8 @@ def _execute(
     go_on = f"go on with `fashion-rir study --profile {workspace.profile} --from {number}`"
     try:
         papermill.execute_notebook(
-            notebook,
-            output,
+            _for_papermill(notebook),
+            _for_papermill(output),
             parameters=parameters,
             cwd=str(notebook.parent),
             progress_bar=False,

@@ -14,6 +14,7 @@ from fashion_rir.errors import (
     check_seed,
     unknown_name,
 )
+from fashion_rir.named_paths import named_path
 from fashion_rir.sources import WHERE_TO_GET_IT
 
 ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
@@ -115,10 +116,10 @@ def real_path() -> Path:
     Raises:
         CatalogError: the variable is not set.
     """
-    named = os.environ.get(ARCHIVE_VARIABLE)
-    if not named:
+    named = named_path(os.environ.get(ARCHIVE_VARIABLE))
+    if named is None:
         raise CatalogError(f"{ARCHIVE_VARIABLE} is not set; {WHERE_TO_GET_IT}.")
-    return Path(named)
+    return named
 
 
 def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]:
@@ -158,8 +159,8 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
 
 
 def _find_root() -> Path:
-    named = os.environ.get(HOME_VARIABLE)
-    here = Path(named).resolve() if named else Path.cwd()
+    named = named_path(os.environ.get(HOME_VARIABLE))
+    here = named.resolve() if named else Path.cwd()
     for folder in [here, *here.parents]:
         if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir():
             return folder
