@@ -1,6 +1,7 @@
 """What a file is, told from its first bytes: for the sentence that says why it is not read."""
 
 import re
+from collections.abc import Collection
 
 # The first bytes, what such a file is, and the way out.
 _CONVERT = "save it as JPEG or PNG"
@@ -22,7 +23,8 @@ _KINDS = (
      "a camera's raw picture", "develop it to JPEG"),
     (rb"version https://git-lfs", "a pointer of Git LFS, not the file itself",
      "fetch the file with `git lfs pull`"),
-    (rb"....ftyp(heic|heix|hevc|heim|heis|hevm|mif1|msf1)", "a HEIC picture", _CONVERT),
+    (rb"....ftyp(heic|heix|hevc|heim|heis|hevm|mif1|msf1)",
+     "a HEIF picture, as phones make them (HEIC)", _CONVERT),
     (rb"....ftypavi[fs]", "an AVIF picture", _CONVERT),
     (rb"gimp xcf", "a drawing of GIMP", "export it as PNG"),
     (rb"BPG\xfb", "a BPG picture", _CONVERT),
@@ -37,8 +39,12 @@ def is_heif(data: bytes) -> bool:
     return bool(_HEIF.match(data)) and b"avif" not in data[8:64]
 
 
-def named_kind(data: bytes) -> str | None:
+def named_kind(data: bytes, known: Collection[str] = ()) -> str | None:
     """What a file is that is not read, and the way out; None if nobody knows.
+
+    Args:
+        data: the file's bytes.
+        known: the formats that are read, by Pillow's names: such a file is only damaged.
 
     Example:
         >>> named_kind(b"%PDF-1.7")
@@ -46,6 +52,8 @@ def named_kind(data: bytes) -> str | None:
     """
     start = data[:_LOOKED_AT]
     for pattern, kind, way_out in _KINDS:
+        if any(f"{name} picture" in kind for name in known):
+            continue
         if re.match(pattern, start, re.DOTALL | re.IGNORECASE):
             return f"it is {kind}: {way_out}"
     return None

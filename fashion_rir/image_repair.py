@@ -144,7 +144,9 @@ def _end_of_scan(data: bytes, place: int) -> int:
 def _kept(marker: int, segment: bytes) -> bytes:
     """A segment without what is only said about the picture."""
     is_text = 0xE0 <= marker <= 0xEF or marker == 0xFE
-    if not is_text or marker in (0xE0, 0xEE) or segment[4:].startswith(b"ICC_PROFILE\0"):
+    # JFIF says nothing of use; Adobe's mark says which colours they are, ICC's what they mean.
+    is_adobe = marker == 0xEE and segment[4:].startswith(b"Adobe") and len(segment) >= 16
+    if not is_text or is_adobe or segment[4:].startswith(b"ICC_PROFILE\0"):
         return segment
     if marker == 0xE1 and segment[4:].startswith(b"Exif\0\0"):
         value = stated_orientation(segment[4:])
@@ -384,7 +386,8 @@ def _filled(data: bytes, expected: int, open_picture: Open) -> tuple[bytes, str]
     if missing <= 0:
         raise ValueError("nothing is missing")
     what = _what(missing / expected)
-    for filler in (b"\0" * missing, b"\xff" * missing, _noise(missing)):
+    fillers = (bytes([value]) * missing for value in range(0, 256, 15))
+    for filler in (*fillers, _noise(missing)):
         try:
             open_picture(data + filler).load()
             return data + filler, what

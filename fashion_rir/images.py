@@ -20,7 +20,7 @@ from fashion_rir.errors import ImageError, ParameterError, unknown_name
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "BMP", "DIB", "TIFF", "JPEG2000",
            "PPM", "PSD", "ICO", "QOI", "PCX", "SGI", "TGA")  # fmt: skip
 MAX_PIXELS = 50_000_000  # that are decoded; a 2400x1600 catalogue photo has 3.8 million
-JPEG_FACTOR = 5  # times as many may a JPEG have: it is decoded reduced. Phones make 200 million
+MAX_JPEG_PIXELS = 250_000_000  # larger ones are decoded reduced, up to here; phones make 200
 MAX_SIZE = 4_096  # side of a network's input in pixels; 64 such pictures take 3 GB
 DRAFT_MARGIN = 2  # at least 2 x 2 decoded pixels stand behind each one that the network sees
 PAD_COLOUR = (0, 0, 0)  # the thesis pads with black
@@ -64,7 +64,7 @@ def decode(
         for_size: the side of the square that `fit` will make of it. A JPEG much larger than that
             is decoded at a half, a quarter or an eighth of its size, several times as fast.
         max_pixels: a larger picture is refused before it is unpacked; `MAX_PIXELS` if None. A JPEG
-            of up to `JPEG_FACTOR` times as many is decoded at a fraction of its size.
+            of up to `MAX_JPEG_PIXELS` is decoded at a fraction of its size that is no larger.
 
     Returns:
         An RGB image of the picture's own size, or with `for_size` of a fraction of it, no side
@@ -106,7 +106,7 @@ def examine(
             mended = image_repair.repaired(data, _open)
             if mended is not None:
                 return read(mended[0], repair=mended[1])
-            reason = image_kinds.named_kind(data)
+            reason = image_kinds.named_kind(data, _known_formats())
         except ImageError:
             raise
         except image_repair.Beyond as beyond:
@@ -155,7 +155,9 @@ def _open(data: bytes) -> Image.Image:
 def _reduction(image: Image.Image, name: str, for_size: int | None, max_pixels: int) -> int:
     """By how many times a side is decoded smaller: 1, or for a JPEG 2, 4 or 8."""
     n_pixels, is_jpeg = image.width * image.height, image.format in ("JPEG", "MPO")
-    most = max_pixels * JPEG_FACTOR if is_jpeg else max_pixels
+    most = MAX_JPEG_PIXELS if is_jpeg else max_pixels
+    if image.format == "HEIF":  # photos of phones, which nothing can decode reduced
+        most = max(max_pixels, MAX_PIXELS)
     if n_pixels > most:
         raise ImageError(
             f"{name} has {image.width} x {image.height} pixels; the limit is {most:,}. Scale it "
@@ -170,9 +172,11 @@ def _reduction(image: Image.Image, name: str, for_size: int | None, max_pixels: 
 def _orientation(image: Image.Image) -> int:
     """As EXIF or XMP state it, 1 to 8, even if they are damaged elsewhere."""
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+        value = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:  # Pillow raises many types for damaged EXIF
-        value = image_repair.stated_orientation(image.info.get("exif", b""))
+        value = None
+    if value is None and image.info.get("exif"):
+        value = image_repair.stated_orientation(image.info["exif"])
     return value if isinstance(value, int) else 1
 
 

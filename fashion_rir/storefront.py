@@ -28,6 +28,7 @@ from fashion_rir.storefront_shop import Shop, open_shop
 from fashion_rir.workspace import Workspace
 
 MAX_UPLOAD_BYTES = 8_000_000  # Jupyter's web socket takes messages of up to 10 MiB
+MAX_UPLOAD_PIXELS = 30_000_000  # `images` takes larger photos of phones
 KEPT_SIDE = 2048  # pixels: a larger upload is scaled down, by the page or once it is unpacked
 SENT_WHOLE_BYTES = 2_000_000  # a larger photo is scaled down by the page before it is sent
 SHOWN_SIDE = 480  # of the preview
@@ -256,7 +257,8 @@ def decode_upload(data: bytes, name: str) -> Image.Image:
             f"{name} has {len(data) / 1e6:.1f} MB; the limit is {MAX_UPLOAD_BYTES / 1e6:.0f} MB. "
             "Scale it down first."
         )
-    photo = images.decode(data, name, for_size=KEPT_SIDE // images.DRAFT_MARGIN)
+    photo = images.decode(data, name, for_size=KEPT_SIDE // images.DRAFT_MARGIN,
+                          max_pixels=MAX_UPLOAD_PIXELS)  # fmt: skip
     photo.thumbnail((KEPT_SIDE, KEPT_SIDE))
     return photo
 
