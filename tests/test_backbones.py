@@ -485,3 +485,15 @@ def test_the_real_mobilenetv2_equals_keras_own_pipeline(real_weights):
     expected = keras_pipeline("mobilenetv2", path, pixels(128))
     assert relative_difference(backbone.model(pixels(128)), expected) < 1e-5
     assert backbone.weights_sha256 == backbones.sha256_of_file(path)
+
+
+def test_a_certificate_that_nobody_trusts_is_named(monkeypatch):
+    import keras
+
+    def fail(**_: object) -> None:
+        raise Exception("URL fetch failure on https://x: None -- [SSL: CERTIFICATE_VERIFY_FAILED]")
+
+    monkeypatch.setattr(keras.applications, "MobileNetV2", fail)
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+    with pytest.raises(WeightsError, match=r"\(Exception: the server's certificate is none that"):
+        backbones.build("mobilenetv2", weights="imagenet", image_size=32)

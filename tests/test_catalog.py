@@ -186,6 +186,24 @@ def test_a_column_without_any_value_is_no_crash(catalog_folder, product_rows):
     assert catalog.load(catalog_folder).counts["missing values in year"] == 12
 
 
+def test_what_is_no_year_is_counted_and_listed(catalog_folder):
+    edit_row(catalog_folder, 2, "1001,Men,Apparel,Topwear,Shirts,Red,Fall,soon,Casual,Anna")
+    loaded = catalog.load(catalog_folder)
+    assert loaded.counts["years that are no year"] == 1
+    assert the_one_left_out(loaded) == [
+        "styles.csv row 2", "year of product 1001", "'soon' is no year"]  # fmt: skip
+
+
+def test_each_row_that_was_mended_is_listed(catalog_folder):
+    path = catalog_folder / "styles.csv"
+    text = path.read_text(encoding="utf-8").replace("Anna Shirts 1002", "Café, blue")
+    path.write_bytes(text.encode("cp1252"))
+    assert catalog.load(catalog_folder).repaired.to_numpy().tolist() == [
+        ["styles.csv line 3", "row", "no UTF-8, read as Windows-1252"],
+        ["styles.csv row 3", "row", "its name has an unquoted comma"],
+    ]
+
+
 def test_empty_lines_are_no_rows(catalog_folder):
     append_row(catalog_folder, "\n")
     assert catalog.load(catalog_folder).counts["rows in styles.csv"] == 12
@@ -272,13 +290,53 @@ def test_no_photo_at_all_is_refused(catalog_folder):
         catalog.load(catalog_folder)
 
 
+def test_a_photo_without_its_last_bytes_is_kept_counted_and_listed(catalog_folder, tmp_path):
+    (catalog_folder / "images" / "1003.jpg").write_bytes(photo(3)[:-2])
+    for _ in range(2):  # from the photos, then from the cache
+        loaded = catalog.load(catalog_folder, tmp_path / "cache")
+        assert len(loaded) == 12
+        assert loaded.counts["photos read although damaged"] == 1
+        assert loaded.repaired.to_numpy().tolist() == [
+            ["images/1003.jpg", "product 1003", "read although its end mark is missing"]
+        ]
+    assert loaded.left_out.empty
+    assert loaded.read_image("1003.jpg").tobytes() == images.decode(photo(3)).tobytes()
+
+
+def test_a_photo_of_which_much_is_missing_is_left_out_and_the_share_is_said(catalog_folder):
+    whole = photo(3)
+    (catalog_folder / "images" / "1003.jpg").write_bytes(whole[:-250])
+    loaded = catalog.load(catalog_folder)
+    assert loaded.counts["unreadable photos"] == 1
+    assert the_one_left_out(loaded)[2].endswith("of the picture is missing).")
+    assert loaded.repaired.empty
+
+
+def test_the_size_of_a_photo_turned_by_its_tag_is_the_upright_one(catalog_folder):
+    lying, exif = Image.new("RGB", (80, 60), "red"), Image.Exif()
+    exif[0x0112] = 6
+    lying.save(catalog_folder / "images" / "1001.jpg", "TIFF", tiffinfo={0x0112: 6})
+    lying.save(catalog_folder / "images" / "1002.jpg", "JPEG", exif=exif)
+    lying.save(catalog_folder / "images" / "1003.jpg", "PNG", exif=exif)
+    loaded = catalog.load(catalog_folder)
+    assert loaded.products.loc[:2, ["width", "height"]].to_numpy().tolist() == [[60, 80]] * 3
+    assert loaded.counts["photos of another size than 60x80"] == 0
+
+
+def test_a_cache_of_an_older_version_is_not_taken(catalog_folder, tmp_path):
+    catalog.load(catalog_folder, tmp_path / "cache")
+    cache = next((tmp_path / "cache").glob("photos-*.parquet"))
+    pd.read_parquet(cache).drop(columns="repair").to_parquet(cache)
+    assert len(catalog.load(catalog_folder, tmp_path / "cache")) == 12
+
+
 # --- the cache ---
 
 
 def test_the_second_load_does_not_open_the_photos_again(catalog_folder, tmp_path, monkeypatch):
     (catalog_folder / "images" / "1003.jpg").write_bytes(b"")
     first = catalog.load(catalog_folder, tmp_path / "cache")
-    monkeypatch.setattr(images, "decode", lambda *_: pytest.fail("a photo was opened"))
+    monkeypatch.setattr(images, "examine", lambda *_, **__: pytest.fail("a photo was opened"))
     second = catalog.load(catalog_folder, tmp_path / "cache")
     pd.testing.assert_frame_equal(first.products, second.products)
     pd.testing.assert_frame_equal(first.left_out, second.left_out)

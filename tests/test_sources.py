@@ -217,10 +217,24 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     assert list(source.rows()) == [["id", "name"], ["1", "a"]]
 
 
-def test_a_table_that_is_not_utf8_names_the_row(tmp_path):
-    source = write_text(tmp_path, b"id,name\n1,a\n2,caf\xe9\n3,b\n")
-    with pytest.raises(CatalogError, match=r"styles.csv: row 3 of styles.csv is not UTF-8"):
-        list(source.rows())
+def test_a_row_that_is_not_utf8_is_read_as_windows_writes_it_and_named(tmp_path):
+    source = write_text(tmp_path, "id,name\n1,über\n".encode() + b"2,caf\xe9\n3,b\n")
+    for _ in range(2):  # and named once, however often they are read
+        assert list(source.rows()) == [["id", "name"], ["1", "über"], ["2", "café"], ["3", "b"]]
+        assert source.repairs == [
+            ("styles.csv line 3", "row", "no UTF-8, read as Windows-1252")]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["zip", "folder"])
+def test_of_two_photos_of_a_product_the_jpg_is_taken(catalog_folder, tmp_path, form):
+    for name in ("1001.JPG", "01001.jpg", "1001.png", "1001.jpeg"):
+        (catalog_folder / "images" / name).write_bytes(photo(9))
+    path = catalog_folder
+    if form == "zip":
+        path = zip_folder(catalog_folder, tmp_path / "archive.zip")
+    source = sources.open_source(path)
+    assert (len(source.image_names()), source.ignored_copies) == (12, 4)
+    assert source.read("1001.jpg") == photo(0)
 
 
 def test_an_unclosed_quote_is_refused_instead_of_swallowing_rows(tmp_path):

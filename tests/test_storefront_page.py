@@ -4,6 +4,7 @@ One server for all; each page opened is a visitor with a process of his own.
 """
 
 import http.client
+import io
 import os
 import re
 import shutil
@@ -13,8 +14,10 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn_shop import FORMULA_NAME, HOSTILE_NAME, MODEL, ROOT, embedded_shop, picture
+from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the extra 'test' is needed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -271,6 +274,42 @@ def test_drop_and_paste_and_what_is_refused(visit):
     upload(page, picture((160, 5, 5), kind="GIF"), "again.txt")
     page.wait_for_selector("text=again.txt, 60 × 80 pixels")
     assert page.locator(".fault").is_hidden()
+
+
+def test_a_photo_of_a_phone_is_scaled_down_upright_before_it_is_sent(visit):
+    page = visit()
+    page.evaluate(  # to see what is sent
+        """() => { const send = WebSocket.prototype.send; window.sent = [];
+            WebSocket.prototype.send = function (data) {
+                window.sent.push(data.byteLength ?? data.length); send.call(this, data); }; }"""
+    )
+    noise = np.random.default_rng(0).integers(0, 80, (3000, 4000, 3), dtype=np.uint8)
+    noise[:1500, :, 0] += 175  # red above, as it is stored; on the right, once it is turned
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6
+    Image.fromarray(noise).save(buffer, "JPEG", quality=97, exif=exif)
+    assert len(buffer.getvalue()) > 8_000_000
+    upload(page, buffer.getvalue(), "IMG_0001.JPG")
+    page.wait_for_selector("text=IMG_0001.JPG, 1536 × 2048 pixels")
+    assert 100_000 < max(page.evaluate("window.sent")) < 8_000_000
+    shown = page.evaluate(
+        """async () => {
+            const image = document.querySelector(".query-photo");
+            await image.decode();
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            const pen = canvas.getContext("2d");
+            pen.drawImage(image, 0, 0);
+            return [0.2, 0.8].map((x) =>
+                pen.getImageData(x * canvas.width, canvas.height / 2, 1, 1).data[0]); }"""
+    )
+    assert shown[0] < 120 < shown[1]
+
+
+def test_a_small_photo_is_sent_as_it_is(visit):
+    page = visit()
+    upload(page, picture((160, 5, 5), kind="BMP"), "small.bmp")
+    page.wait_for_selector("text=small.bmp, 60 × 80 pixels")
 
 
 def test_on_a_phone_nothing_sticks_out_and_every_photo_has_a_text(visit):

@@ -128,6 +128,28 @@ def test_products_are_found_by_words_in_any_order(shop):
     assert shop.products["productDisplayName"].iloc[100] == HOSTILE_NAME
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["shirt, RED", "red,shirt", "shirt; red", "“red” shirt!", "(red) / shirt", "red & shirt",
+     "shirt,\u00a0red.", "shírt réd", "ｓｈｉｒｔ red", "shirt – red"],
+)  # fmt: skip
+def test_what_stands_between_and_around_words_does_not_matter(shop, text):
+    found = searches.products_named(shop, text, most=200)
+    assert len(found) > 3
+    assert found == searches.products_named(shop, "shirt red", most=200)
+
+
+def test_marks_inside_a_word_belong_to_it():
+    assert searches.plain_words("T-shirts, men's 3/4 & v.neck") == [
+        "t-shirts", "men's", "3", "4", "v.neck"]  # fmt: skip
+
+
+def test_marks_alone_are_no_words(shop):
+    assert searches.products_named(shop, " ,;! ", seed=1) == searches.products_named(
+        shop, "", seed=1
+    )
+
+
 def test_without_words_products_of_different_types_are_drawn(shop):
     rows = searches.products_named(shop, "  ", seed=1)
     assert sorted(shop.products["articleType"].iloc[rows]) == ["Casual Shoes", "Shirts", "Socks"]

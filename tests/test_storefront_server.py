@@ -1,12 +1,24 @@
 """storefront_server: what Voila shows and to whom; the page itself is in test_storefront_page."""
 
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
 import pytest
+import zmq
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from typer.testing import CliRunner
 
 from fashion_rir import command_line, storefront_prepare, storefront_server
 from fashion_rir.errors import ParameterError
-from fashion_rir.storefront_server import is_loopback, page_notebook, server_config
+from fashion_rir.storefront_server import (
+    is_loopback,
+    page_notebook,
+    server_config,
+    socket_folder,
+)
 
 
 def test_the_page_is_the_tagged_cells_with_the_profiles_parameters():
@@ -55,3 +67,25 @@ def test_the_command_says_what_to_do_before_others_see_it(monkeypatch, ip, is_wa
     assert answer.exit_code == 0, answer.output
     assert ("encrypts, asks for a password" in answer.output) == is_warned
     assert served == [{"ip": ip, "port": 8866, "open_browser": True}]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such sockets")
+@pytest.mark.parametrize("length", [20, 49, 90, 150])
+def test_a_kernel_s_socket_can_be_opened_however_long_the_temporary_folder_is(length, monkeypatch):
+    root = Path(tempfile.mkdtemp(dir="/tmp"))
+    long = root / ("x" * max(1, length - len(str(root)) - 1))
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    folder = server_config({}).Voila.connection_dir_root
+    with zmq.Context() as context, context.socket(zmq.REP) as socket:
+        place = Path(tempfile.mkdtemp(prefix="voila_", dir=folder))
+        socket.bind(f"ipc://{place}/kernel-{uuid.uuid4()}-ipc-5")
+    shutil.rmtree(place)
+    shutil.rmtree(root)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such sockets")
+def test_where_no_short_folder_is_kernels_are_reached_by_ports(monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert socket_folder() is None
+    assert "transport" not in server_config({}).KernelManager

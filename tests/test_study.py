@@ -102,6 +102,15 @@ def test_a_page_of_the_report_needs_no_network(broken_off) -> None:
         assert fetched not in page
 
 
+@pytest.mark.parametrize("name", ["{group} study", "{}", "{0} } {", "50% #1 [a] käthe"])
+def test_the_project_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
+    workspace = write_project(tmp_path / name)
+    index = study.run(workspace, study.choose(workspace, only="01"), say=lambda line: None)
+    executed = index.parent / "notebooks" / "01-good.ipynb"
+    assert "the seed of demo is 77" in executed.read_text(encoding="utf-8")
+    assert executed.is_relative_to(tmp_path / name)
+
+
 def test_what_is_logged_goes_to_a_file_beside_the_notebook(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
