@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study sample full report storefront test unit lint notebooks bench torture audit clean
+.PHONY: help setup study sample full report storefront test unit lint notebooks bench pythons torture audit clean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ notebooks: setup ## Execute the committed notebooks in place on the demo profile
 
 bench: setup ## Speed beside what one could pick instead, as ratios in one run.
 	$(BIN)/python benchmarks/run_all.py
+
+pythons: ## A short list of tests on the other Pythons that are there, and with the oldest packages.
+	.ci/other_pythons
 
 torture: setup ## Kills, full disks, fuzzing, the study twice on each backend: about 45 minutes on 2 cores.
 	$(BIN)/python -m torture --minutes $(or $(MINUTES),30)
