@@ -18,6 +18,9 @@ from PIL import Image
 MAX_MISSING = 0.2  # share of the picture
 MAX_CHUNK = 2**20  # bytes that a chunk of PNG's metadata may unpack to
 MAX_PIXELS = 20_000_000  # of a picture that is decoded twice, to be measured
+DECODED_ONCE = 2.5  # times as many may a picture have that is only decoded, not compared
+MAX_TRIED = 2_000_000  # pixels of a picture for which many ends are tried
+FILLERS = range(15, 256, 15)  # some decoders take a byte for the end that others refuse
 ORIENTATION = 0x0112
 NO_METADATA = "its metadata cannot be read and were ignored"
 
@@ -98,7 +101,7 @@ def _noise(n_bytes: int) -> bytes:
     return (block * (n_bytes // len(block) + 1))[:n_bytes]
 
 
-def _n_pixels(opened: Image.Image, n_times: int = 1) -> int:
+def _n_pixels(opened: Image.Image, n_times: float = 1) -> int:
     n_pixels = opened.width * opened.height
     if n_pixels > n_times * MAX_PIXELS:
         raise ValueError("too large to be measured")
@@ -161,7 +164,6 @@ def _jpeg(data: bytes, open_picture: Open) -> tuple[bytes, str]:
     end = segments[-1][2]
     body = b"\xff\xd8" + b"".join(parts)
     if data[end : end + 2] == b"\xff\xd9":  # it is whole, so the fault was in the metadata
-        open_picture(body + b"\xff\xd9").load()
         return body + b"\xff\xd9", NO_METADATA
     body = body.removesuffix(b"\xff")  # the first half of a mark
     scans = [data[start:end] for marker, start, end in segments if marker == 0xDA]
@@ -171,7 +173,6 @@ def _jpeg(data: bytes, open_picture: Open) -> tuple[bytes, str]:
         raise Beyond("its finer scans are missing")
     mended = body + b"\xff\xd9"
     if everything <= whole:  # of a progressive JPEG, whose last scans refine what is there
-        open_picture(mended).load()
         return mended, "the last of its refinements are missing"
     two = [open_picture(end) for end in (mended, body + _noise(2**16) + b"\xff\xd9")]
     n_times = 8 if len(scans) == 1 else 1  # means of 8 x 8 pixels tell, unless details are missing
@@ -272,7 +273,6 @@ def _png(data: bytes, open_picture: Open) -> tuple[bytes, str]:
     whole = _png_whole_lines(raw, lengths)
     mended = [*chunks, _chunk(b"IDAT", zlib.compress(whole, 1)), _chunk(b"IEND", b"")]
     found = _PNG_START + b"".join(mended)
-    open_picture(found).load()
     return found, what
 
 
@@ -336,7 +336,6 @@ def _gif(data: bytes, open_picture: Open) -> tuple[bytes, str]:
     blocks = (codes[at : at + 255] for at in range(0, len(codes), 255))
     packed = b"".join(bytes([len(block)]) + bytes(block) for block in blocks)
     found = data[: place + 1] + packed + b"\0;"
-    open_picture(found).load()
     return found, what
 
 
@@ -386,22 +385,39 @@ def _filled(data: bytes, expected: int, open_picture: Open) -> tuple[bytes, str]
     if missing <= 0:
         raise ValueError("nothing is missing")
     what = _what(missing / expected)
-    fillers = (bytes([value]) * missing for value in range(0, 256, 15))
-    for filler in (*fillers, _noise(missing)):
+    fillers = [b"\0" * missing, _noise(missing), *(bytes([n]) * missing for n in FILLERS)]
+    for filler in fillers:
+        opened = _opened(data + filler, open_picture)
+        if opened is None:
+            continue
+        n_pixels = _n_pixels(opened, DECODED_ONCE)
         try:
-            open_picture(data + filler).load()
+            opened.load()
             return data + filler, what
         except Exception:  # this decoder wants another end
-            continue
+            if n_pixels > MAX_TRIED:  # and takes long to say so
+                break
     raise ValueError("no end fits")
+
+
+def _opened(data: bytes, open_picture: Open) -> Image.Image | None:
+    """A picture whose pixels are not unpacked yet; None if its header cannot be read so."""
+    try:
+        return open_picture(data)
+    except Image.DecompressionBombError:
+        raise
+    except Exception:  # this header wants another end
+        return None
 
 
 def _jpeg_2000(data: bytes, open_picture: Open) -> tuple[bytes, str]:
     for mark in (b"\xff\xd9", b"\xd9"):
+        opened = _opened(data + mark, open_picture)
         try:
-            open_picture(data + mark).load()
-            return data + mark, _what(0)
-        except Exception:
+            if opened is not None and _n_pixels(opened, DECODED_ONCE):
+                opened.load()
+                return data + mark, _what(0)
+        except OSError:  # another mark
             continue
     raise ValueError("more than the end mark is missing")
 

@@ -6,6 +6,7 @@ Added to the catalogue of `hostile_inputs`; every file is written when it is ask
 import io
 import os
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -308,6 +309,16 @@ def _sizes() -> Iterator[Found]:
         data[place + 5 : place + 9] = struct.pack(">HH", height, width)
         return bytes(data)
 
+    def small_and_cut(folder: Path) -> None:
+        webp = bytearray(encoded(drawn(), "WEBP"))
+        webp[26:30] = struct.pack("<HH", 12_000, 14_000)
+        start = time.process_time()
+        try:
+            _is(bytes(webp[:-5]))(folder)
+        finally:
+            assert time.process_time() - start < 5  # seconds; its pixels would take more
+
+    yield "size: a cut WebP that says 12,000 x 14,000", small_and_cut, DAMAGED
     yield "size: 48 million pixels of a phone", large, None
     yield "size: 48 million pixels of a phone, uploaded", uploaded, None
     yield "size: 192 million pixels of a phone", larger, None
