@@ -87,6 +87,7 @@ class Backbone:
         weights_sha256: of the weights' file; of the random weights' values if there is none.
         input_mode: what the weights were trained on, see `BackboneSpec`.
         model: the Keras model, its input mode built in.
+        is_fused: whether its batch normalisation trains in one kernel (see `batch_norm`).
     """
 
     name: str
@@ -95,6 +96,7 @@ class Backbone:
     weights_sha256: str
     input_mode: str
     model: object  # keras.Model; Keras is imported only when a network is built
+    is_fused: bool = False
 
     @property
     def embedding_dim(self) -> int:
@@ -128,7 +130,8 @@ class Backbone:
 
     def metadata(self, preprocessing: str) -> dict[str, object]:
         """What a feature store and a result record say of the model."""
-        return {
+        fused = {"batch_normalisation": "fused"} if self.is_fused else {}
+        return fused | {
             "model": f"{self.name}-{self.image_size}-{preprocessing}",
             "backbone": self.name,
             "image_size": self.image_size,

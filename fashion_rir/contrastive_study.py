@@ -16,6 +16,7 @@ import pandas as pd
 from fashion_rir import (
     augmentation,
     backbones,
+    batch_norm,
     contrastive_heads,
     finetuning,
     label_study,
@@ -51,6 +52,8 @@ class ContrastivePlan:
         fitting: of the training; its number of epochs may be cut for a quick run.
         augment: one of `augmentation.AUGMENTATIONS`.
         pretrained: whether the backbone's weights are pretrained ones, or random.
+        statistics: of batch normalisation, one of `batch_norm.STATISTICS`. Both share one training;
+            the name of what is `settled` says so.
     """
 
     objective: Objective = field(default_factory=lambda: Objective("nt_xent"))
@@ -60,6 +63,7 @@ class ContrastivePlan:
     fitting: TrainingSettings = field(default_factory=TrainingSettings)
     augment: str = "thesis"
     pretrained: bool = True
+    statistics: str = "as trained"
 
 
 def _by_type(name: str) -> Objective:
@@ -142,6 +146,7 @@ def train_end_to_end(
     backbone: backbones.Backbone,
     run: str,
     *,
+    plan: ContrastivePlan | None = None,
     epochs: int | None = None,
     seed: int,
 ) -> Trained:
@@ -151,7 +156,8 @@ def train_end_to_end(
         workspace: says where weights and records lie.
         catalog: the products; all but the test products are trained on.
         backbone: from `build_backbone`; its weights are changed in place.
-        run: key in `CONTRASTIVE_RUNS`.
+        run: key in `CONTRASTIVE_RUNS`; with a plan of your own, what to call it.
+        plan: how to train; `CONTRASTIVE_RUNS[run]` if None.
         epochs: at most this many, for a quick run; the run's own if None.
         seed: of the split, the head's weights, the batches and the augmentation.
 
@@ -163,7 +169,7 @@ def train_end_to_end(
             `contrastive_heads.batch_sampler`).
         TrainingError: see `training.fit`.
     """
-    plan = _plan(run)
+    plan = plan or _plan(run)
     fitting = plan.fitting
     if epochs is not None:
         fitting = replace(fitting, epochs=min(epochs, fitting.epochs))
@@ -194,6 +200,9 @@ def train_end_to_end(
     curve = _fit(core, pictures[parts.is_fit], codes[parts.is_fit], plan, fitting,
                  input_mode=backbone.input_mode, checkpoint=checkpoint, seed=seed)  # fmt: skip
     seconds = time.perf_counter() - start
+    if settled := batch_norm.recorded(plan.statistics):
+        batch_norm.settle(core.layers[1], backbone.input_mode, pictures[parts.is_fit], seed=seed)
+        name, inputs = f"{name}-settled", inputs | settled
     scores = {}
     if n_classes is not None:
         network = finetuning.behind_inputs(core, backbone.input_mode)

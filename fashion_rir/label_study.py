@@ -15,6 +15,7 @@ import pandas as pd
 
 from fashion_rir import (
     backbones,
+    batch_norm,
     embeddings,
     experiments,
     finetuning,
@@ -47,6 +48,8 @@ class LabelRun:
         label_smoothing: as in `heads.HeadSettings`.
         balance: as in `heads.HeadSettings`.
         validated: whether a part of the training products is kept aside to choose the epoch.
+        statistics: of batch normalisation, one of `batch_norm.STATISTICS`. Both share one training;
+            the name of what is `settled` says so.
     """
 
     preprocessing: str = "resize"
@@ -58,8 +61,10 @@ class LabelRun:
     label_smoothing: float = 0.0
     balance: float = 0.0
     validated: bool = False
+    statistics: str = "as trained"
 
 
+SAID_APART = ("fitting", "warm_up", "statistics")  # of a plan, in a record's inputs
 FROZEN = CoreSettings(trained="head")
 # What the thesis describes (g), and what changes one thing of it at a time.
 LABEL_RUNS = {
@@ -172,7 +177,7 @@ def train_end_to_end(
         "run": run,
         "label": "articleType",
         "stages": {stage: asdict(fitting) for stage, fitting in stages.items()},
-        **{k: v for k, v in asdict(plan).items() if k not in ("fitting", "warm_up")},
+        **{k: v for k, v in asdict(plan).items() if k not in SAID_APART},
         "input_mode": input_mode,
     }
     pictures = finetuning.load_pictures(
@@ -187,6 +192,9 @@ def train_end_to_end(
                            input_mode=input_mode, checkpoint=checkpoint, seed=seed)  # fmt: skip
         curves.append(curve.assign(stage=stage))
     seconds = time.perf_counter() - start
+    if settled := batch_norm.recorded(plan.statistics):
+        batch_norm.settle(core.layers[1], input_mode, pictures[parts.is_fit], seed=seed)
+        name, inputs = f"{name}-settled", inputs | settled
     logits = _predict(core, input_mode, pictures[parts.is_test])["logits"]
     scores = training_records.label_scores(logits, codes[parts.is_test], classes)
     record = training_records.write(workspace, name, inputs, pd.concat(curves), scores,

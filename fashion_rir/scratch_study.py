@@ -1,5 +1,6 @@
 """Small networks trained on the catalogue from nothing, without ImageNet: for notebook 08."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -59,6 +60,7 @@ def train_from_scratch(
     *,
     image_size: int,
     epochs: int | None = None,
+    statistics: str = "as trained",
     seed: int,
 ) -> tuple[Trained, tuple[np.ndarray, dict[str, str]]]:
     """Train a small network on articleType and score it, or take what an earlier run has left.
@@ -69,6 +71,7 @@ def train_from_scratch(
         name: key in `networks.NETWORKS`.
         image_size: see `scratch_backbone`.
         epochs: at most this many; `SCRATCH_PLAN`'s own if None.
+        statistics: of batch normalisation, one of `batch_norm.STATISTICS`.
         seed: of weights, split, order and augmentation.
 
     Returns:
@@ -81,8 +84,9 @@ def train_from_scratch(
     """
     backbone = scratch_backbone(name, image_size=image_size, seed=seed)
     run = run_name(name, image_size)
+    plan = replace(SCRATCH_PLAN, statistics=statistics)
     trained = label_study.train_end_to_end(
-        workspace, catalog, backbone, run, plan=SCRATCH_PLAN, epochs=epochs, seed=seed
+        workspace, catalog, backbone, run, plan=plan, epochs=epochs, seed=seed
     )
     return trained, label_study.score_trained(workspace, catalog, trained, seed=seed)
 

@@ -369,6 +369,8 @@ def _optimizer(settings: TrainingSettings, n_steps: int) -> keras.optimizers.Opt
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, n_steps)
+    if settings.weight_decay == 0:  # AdamW would take nothing from every weight, at a cost
+        return keras.optimizers.Adam(rate)
     return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
 
 

@@ -226,3 +226,18 @@ def test_the_table_of_runs(workspace, scored) -> None:
     assert table["seconds"].isna().tolist() == [True, False, False]
     with pytest.raises(RecordError, match="no record"):
         runs_table(workspace.results, {"i": training_name("i", "tiny", SIZE, SEED)})
+
+
+def test_settled_statistics_share_the_training_and_are_recorded_apart(
+    workspace, shop, trained, monkeypatch
+) -> None:
+    run, own = next(iter(trained.items()))
+    plan = dataclasses.replace(CONTRASTIVE_RUNS[run], statistics="settled")
+    monkeypatch.setattr(keras.Model, "fit", fail)  # trained already
+    settled = train_end_to_end(
+        workspace, shop, tiny_backbone(), run, plan=plan, epochs=1, seed=SEED
+    )
+    assert settled.name == f"{own.name}-settled"
+    assert settled.record["inputs"]["statistics"] == "settled"
+    assert "statistics" not in own.record["inputs"]
+    assert settled.record["curve"] == own.record["curve"]

@@ -1,7 +1,10 @@
 """Start-up: neither the package nor its command loads Keras before it is needed."""
 
+import os
 import subprocess
 import sys
+
+import pytest
 
 HEAVY = ("keras", "tensorflow", "jax", "torch", "onnxruntime", "faiss", "sklearn", "pandas")
 NETWORKS = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
@@ -51,3 +54,15 @@ def test_the_commands_help_is_quick_and_loads_nothing_large():
 def test_what_does_not_train_loads_no_network_library():
     statement = "\n".join(f"import fashion_rir.{name}" for name in WITHOUT_KERAS)
     assert loaded_by(statement, NETWORKS)[0] == []
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [(None, "1"), ("0", "0")])
+def test_fast_kernels_are_on_unless_the_reader_turned_them_off(chosen, expected) -> None:
+    variable = "TF_ENABLE_ONEDNN_OPTS"
+    environment = {name: value for name, value in os.environ.items() if name != variable}
+    environment |= {} if chosen is None else {variable: chosen}
+    code = f"import fashion_rir, os; print(os.environ[{variable!r}])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == expected

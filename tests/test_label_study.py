@@ -345,3 +345,22 @@ def test_a_random_pair_is_of_two_products() -> None:
     assert found["above 0.95"] != similarity_spread(one_alone, seed=2)["above 0.95"]
     with pytest.raises(ParameterError, match="A pair takes at least 2 products, not 1"):
         similarity_spread(one_alone[:1], seed=1)
+
+
+def test_settled_statistics_share_the_training_and_are_recorded_apart(
+    workspace, shop, trained, monkeypatch
+) -> None:
+    plan = dataclasses.replace(LABEL_RUNS["g"], statistics="settled")
+    monkeypatch.setattr(keras.Model, "fit", fail)  # trained already
+    settled = train_end_to_end(
+        workspace, shop, tiny_backbone(), "g", plan=plan, epochs=1, seed=SEED
+    )
+    assert settled.name == f"{trained['g'].name}-settled"
+    assert settled.record["curve"] == trained["g"].record["curve"]
+    before, after = trained["g"].record["inputs"], settled.record["inputs"]
+    assert "statistics" not in before
+    assert {name: after[name] for name in before} == before
+    assert after["statistics"] == "settled"
+    own, new = (values(model.core.get_layer("tiny")) for model in (trained["g"], settled))
+    names = {name.split()[1] for name in own if not np.array_equal(own[name], new[name])}
+    assert names == {"moving_mean", "moving_variance"}

@@ -69,6 +69,19 @@ def test_a_training_leaves_its_records(tiny, tmp_path: Path) -> None:
         scratch_table(workspace.results, ["alexnet"], image_size=48, seed=SEED)
 
 
+def test_settled_statistics_are_recorded_apart(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(
+        networks.NETWORKS, "tiny", lambda x: keras.layers.BatchNormalization()(one_convolution(x))
+    )
+    shop = catalogs.load(demo.generate(tmp_path / "shop", n_products=50))
+    settled, (_, metadata) = train_from_scratch(
+        Workspace(tmp_path, "demo"), shop, "tiny",
+        image_size=48, epochs=1, statistics="settled", seed=SEED,
+    )  # fmt: skip
+    assert settled.name == metadata["model"] == "label-scratch-tiny-48-seed20-settled"
+    assert settled.record["inputs"]["statistics"] == "settled"
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(ParameterError, match="'resnet19'; did you mean 'resnet1"):
         scratch_backbone("resnet19", image_size=48, seed=SEED)

@@ -197,6 +197,16 @@ def test_cosine_falls_to_zero_and_weight_decay_is_passed_on() -> None:
     assert float(constant.optimizer.learning_rate) == pytest.approx(0.01)
 
 
+def test_no_weight_decay_gives_what_adamw_gives_with_a_decay_of_zero(
+    whole: tuple[keras.Model, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adamw = keras.optimizers.AdamW
+    monkeypatch.setattr(keras.optimizers, "Adam", lambda rate: adamw(rate, weight_decay=0.0))
+    model = network()
+    train(None, model)
+    assert_same_weights(model, whole[0])
+
+
 # --- killed, and taken up again ---
 
 
