@@ -21,7 +21,7 @@ full: setup ## The same on all real products (hours); needs FASHION_RIR_ARCHIVE.
 	$(BIN)/fashion-rir study --profile full
 
 report: setup ## The HTML report again, from what was run: make report PROFILE=full.
-	$(BIN)/python -m fashion_rir.report $(or $(PROFILE),demo)
+	$(BIN)/python -m fashion_rir.reporting.report $(or $(PROFILE),demo)
 
 storefront: setup ## The shop to search by photo, as a web page: make storefront PROFILE=full.
 	$(BIN)/fashion-rir storefront --profile $(or $(PROFILE),demo)
@@ -40,7 +40,7 @@ lint: setup ## Check style and formatting.
 	$(BIN)/ruff format --check
 
 notebooks: setup ## Execute the committed notebooks in place on the demo profile.
-	$(BIN)/python -m fashion_rir.committed_notebooks notebooks/[0-9][0-9]-*.ipynb
+	$(BIN)/python -m fashion_rir.reporting.notebooks notebooks/[0-9][0-9]-*.ipynb
 
 bench: setup ## Speed beside what one could pick instead, as ratios in one run.
 	$(BIN)/python benchmarks/run_all.py
@@ -49,7 +49,7 @@ pythons: ## A short list of tests on the other Pythons that are there, and with 
 	.ci/other_pythons
 
 torture: setup ## Kills, full disks, fuzzing, the study twice on each backend: about 45 minutes on 2 cores.
-	$(BIN)/python -m torture --minutes $(or $(MINUTES),30)
+	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),30)
 
 audit: setup ## Known weaknesses of the pinned packages; needs a network and installs pip-audit apart.
 	$(PYTHON) -m venv .venv/audit

@@ -3,7 +3,7 @@
 import pytest
 from nbval.plugin import IPyNbCell
 
-from fashion_rir.committed_notebooks import NEARLY, near_outputs
+from fashion_rir.reporting.notebooks import NEARLY, near_outputs
 
 exactly = IPyNbCell.compare_outputs
 

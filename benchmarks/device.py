@@ -18,8 +18,9 @@ import limits
 import numpy as np
 from embedding import BATCH_SIZE, NETWORKS, drawn_pictures, embed_all, median_ratio
 
-from fashion_rir import backbones, catalog
-from fashion_rir.workspace import open_workspace
+from fashion_rir.data import catalog
+from fashion_rir.embedding import backbones
+from fashion_rir.workspace.folders import open_workspace
 
 
 def main() -> None:

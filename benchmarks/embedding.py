@@ -23,9 +23,10 @@ from pathlib import Path
 import limits
 import numpy as np
 
-from fashion_rir import backbones, catalog, cluster, embeddings
-from fashion_rir.onnx_engine import OnnxBackbone
-from fashion_rir.workspace import open_workspace
+from fashion_rir.data import catalog
+from fashion_rir.embedding import backbones, cluster, embed
+from fashion_rir.embedding.onnx_engine import OnnxBackbone
+from fashion_rir.workspace.folders import open_workspace
 
 BATCH_SIZE = 64
 # Name, pixels, fewer products by; two batches at least, as the onnx engine shares them out.
@@ -85,7 +86,7 @@ def sides_of(
     chunks = [list(range(i, i + BATCH_SIZE)) for i in range(0, len(ready), BATCH_SIZE)]
 
     def onnx_in_memory() -> None:
-        list(embeddings.in_threads(lambda rows: onnx.embed(ready[rows]), chunks,
+        list(embed.in_threads(lambda rows: onnx.embed(ready[rows]), chunks,
                                    n_threads=onnx.calls_at_once))  # fmt: skip
 
     photos = folder / "photos"
@@ -119,11 +120,11 @@ def drawn_pictures(n_pictures: int, size: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (n_pictures, size, size, 3), np.uint8)
 
 
-def embed_all(products: catalog.Catalog, embedder: embeddings.Embedder) -> None:
+def embed_all(products: catalog.Catalog, embedder: embed.Embedder) -> None:
     """Read, decode, resize and embed all products, into a store that is thrown away."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "store.sqlite"
-        embeddings.embed_catalog(
+        embed.embed_catalog(
             products, embedder, preprocessing="resize", path=path, batch_size=BATCH_SIZE
         )
 
@@ -182,7 +183,7 @@ def by_workers(
         for number in range(n_rounds + 1):
             alone, shared = folder / f"a{number}.sqlite", folder / f"b{number}.sqlite"
             asked = {"batch_size": BATCH_SIZE}
-            one = limits.seconds_of(lambda path=alone, asked=asked: embeddings.embed_catalog(
+            one = limits.seconds_of(lambda path=alone, asked=asked: embed.embed_catalog(
                 products, onnx, preprocessing="resize", path=path, **asked))  # fmt: skip
             two = limits.seconds_of(lambda path=shared, asked=asked: cluster.embed_catalog(
                 client, products, plan, path=path, **asked))  # fmt: skip

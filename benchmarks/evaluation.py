@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score
 
-from fashion_rir import full_ranking, retrieval
-from fashion_rir.full_ranking import RANKED_LABELS
-from fashion_rir.workspace import open_workspace
+from fashion_rir.evaluation import rankings
+from fashion_rir.evaluation.rankings import RANKED_LABELS
+from fashion_rir.search import gallery as search_gallery
+from fashion_rir.workspace.folders import open_workspace
 
 ROUNDS = 3
 METRIC_LEARNING = "pytorch-metric-learning"
@@ -56,7 +57,7 @@ def main() -> None:
 def rank_everything(vectors: np.ndarray, products: pd.DataFrame) -> None:
     """All products against all: what the study does."""
     start = time.perf_counter()
-    full_ranking.score_rankings(vectors, products)
+    rankings.score_rankings(vectors, products)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{len(products)} products against all, {vectors.shape[1]} numbers, "
@@ -65,7 +66,7 @@ def rank_everything(vectors: np.ndarray, products: pd.DataFrame) -> None:
 
 def compare(vectors: np.ndarray, products: pd.DataFrame, n_queries: int) -> None:
     """Print seconds and ratios of all sides on the same distances."""
-    gallery = retrieval.Gallery(vectors, products["id"], "cosine")
+    gallery = search_gallery.Gallery(vectors, products["id"], "cosine")
     distances = gallery.distances(vectors[:n_queries])
     codes = {label: pd.factorize(products[label])[0] for label in RANKED_LABELS}
     sides = {"fashion_rir": ours, "scikit-learn": by_scikit_learn, **by_ranx_if_there(),
@@ -104,14 +105,16 @@ def best_of_rounds(
 
 
 def ours(distances: np.ndarray, codes: dict[str, np.ndarray]) -> Scores:
-    """One ranking a query for all labels; all of `evaluation.METRICS`, of which the mAP is kept."""
+    """One ranking a query for all labels; all of `protocols.METRICS`, of which the mAP is kept."""
     groups = np.arange(distances.shape[1], dtype=np.int32)
     found = {label: np.full(len(distances), np.nan) for label in codes}
-    place = full_ranking.STANDARD.columns.index("mAP")
+    place = rankings.STANDARD.columns.index("mAP")
     for start in range(0, len(distances), 100):
-        for query, ranking in enumerate(retrieval.ranked(distances[start : start + 100]), start):
-            for label, ranks in full_ranking.ranks_of(query, ranking, codes, groups).items():
-                found[label][query] = full_ranking.STANDARD.score(ranks)[place]
+        for query, ranking in enumerate(
+            search_gallery.ranked(distances[start : start + 100]), start
+        ):
+            for label, ranks in rankings.ranks_of(query, ranking, codes, groups).items():
+                found[label][query] = rankings.STANDARD.score(ranks)[place]
     return found
 
 

@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 
-from fashion_rir.cores import usable_cores
-from fashion_rir.index_benchmark import stream_seconds
+from fashion_rir.studies.pretrained.index_speed import stream_seconds
+from fashion_rir.system import usable_cores
 
 ROUNDS = 5
 

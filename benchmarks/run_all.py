@@ -16,7 +16,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fashion_rir.cores import usable_cores
+from fashion_rir.system import usable_cores
 
 HERE = Path(__file__).parent
 TABLES = HERE.parent / "reports" / "benchmarks.txt"

@@ -15,9 +15,10 @@ from collections.abc import Callable
 import limits
 import numpy as np
 
-from fashion_rir import index_benchmark, indexes
 from fashion_rir.errors import FashionRirError
-from fashion_rir.retrieval import Gallery
+from fashion_rir.search import indexes
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.pretrained import index_speed
 
 K = 10
 N_QUERIES = 15
@@ -121,7 +122,7 @@ def measure(
 def print_thesis_way(vectors: np.ndarray) -> None:
     """Comma-separated text in SQLite and a loop in Python, on a part of the products."""
     is_query = np.arange(len(vectors)) == 0
-    way = index_benchmark.thesis_way(vectors, np.arange(len(vectors)), is_query)
+    way = index_speed.thesis_way(vectors, np.arange(len(vectors)), is_query)
     print(f"the thesis' way, {way['rows']} products of it: {way['ratio']:.0f} times ours "
           "(Manhattan)")  # fmt: skip
 

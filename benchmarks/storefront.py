@@ -23,12 +23,15 @@ from pathlib import Path
 import numpy as np
 from playwright.sync_api import Page, TimeoutError, sync_playwright
 
-from fashion_rir import onnx_engine, results
-from fashion_rir import storefront_models as models
-from fashion_rir.cores import usable_cores
-from fashion_rir.storefront_prepare import first_model
-from fashion_rir.storefront_shop import Shop, open_shop
-from fashion_rir.workspace import open_workspace, profile_parameters
+from fashion_rir.embedding import onnx_engine
+from fashion_rir.evaluation import intervals
+from fashion_rir.storefront import models
+from fashion_rir.storefront.prepare import first_model
+from fashion_rir.storefront.shop import Shop, open_shop
+from fashion_rir.system import usable_cores
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import open_workspace
+from fashion_rir.workspace.parameters import profile_parameters
 
 N_OPENINGS = 5
 N_SEARCHES = 20
@@ -67,7 +70,7 @@ def main() -> None:
     inputs = {"profile": profile, "data_hash": shop.data_hash, "n_products": len(shop.products),
               "model": model, "measure": "cosine"}  # fmt: skip
     content = {
-        "difference_to_keras": results.rounded(export.difference),
+        "difference_to_keras": intervals.rounded(export.difference),
         "visitors_at_once": {
             "visitors": N_VISITORS,
             "right_answers": sum(a == e for a, e in zip(answers, expected, strict=True)),
@@ -75,9 +78,9 @@ def main() -> None:
     }
     timings |= {"ten_at_once_seconds": seconds, "cores": usable_cores(), "niceness": os.nice(0),
                 "load_before": load_before, "load_after": os.getloadavg()[0]}  # fmt: skip
-    record = results.make_record("storefront", f"storefront-{model}", inputs, **content,
+    record = result_records.make_record("storefront", f"storefront-{model}", inputs, **content,
                                  timings=timings)  # fmt: skip
-    results.write(record, workspace.results)
+    result_records.write(record, workspace.results)
     for name, value in (content | timings).items():
         print(f"{name:<36}{value}")
 

@@ -11,7 +11,8 @@ import argparse
 import limits
 import numpy as np
 
-from fashion_rir import projection
+from fashion_rir.studies.analysis import tsne
+from fashion_rir.workspace import maps
 
 PERPLEXITY = 30
 
@@ -25,8 +26,8 @@ def main() -> None:
     centres = generator.standard_normal((20, 50))
     points = centres[generator.integers(0, 20, n_products)]
     points = (points + 0.5 * generator.standard_normal(points.shape)).astype(np.float32)
-    settings = projection.MapSettings(perplexity=PERPLEXITY)
-    ours = limits.seconds_of(lambda: projection.layout(points, settings))
+    settings = maps.MapSettings(perplexity=PERPLEXITY)
+    ours = limits.seconds_of(lambda: tsne.layout(points, settings))
     theirs = limits.seconds_of(lambda: by_scikit_learn(points))
     print(f"{n_products} points, perplexity {PERPLEXITY}")
     print(f"{'fashion_rir (openTSNE)':<26}{ours:>8.1f} s")

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from fashion_rir.errors import FashionRirError, ParameterError, StoreError
-from fashion_rir.standard_error import standard_error_to
+from fashion_rir.system import standard_error_to
 
 INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
+
 BASELINES = "02-pretrained-baselines"  # the notebook whose parameters are those of `embed`
 
 app = typer.Typer(
@@ -19,37 +20,49 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
 data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.")
+
 app.add_typer(data_app, name="data")
 
 Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
+
 Catalogue = Annotated[
     str | None,
     typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one, 'real' for the one "
                       "named by FASHION_RIR_ARCHIVE. [default: the profile's]"),
 ]  # fmt: skip
+
 Backbone = Annotated[str, typer.Option(help="Network, such as mobilenetv2 or resnet50.")]
+
 Weights = Annotated[
     str | None,
     typer.Option(help="imagenet, none (random), or a weights file. [default: the profile's]"),
 ]
+
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
+
 Size = Annotated[
     int | None,
     typer.Option(help="Side of the square input in pixels. [default: the profile's]"),
 ]
+
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
 ]
+
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
+
 Scheduler = Annotated[
     str | None,
     typer.Option(help="Address of a dask scheduler, or 'local' for worker processes on this "
                       "machine. [default: this process alone]"),
 ]  # fmt: skip
+
 Workers = Annotated[
     int | None, typer.Option(help="Processes of a local cluster. [default: one a core]")
 ]
+
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights. [default: the profile's]")]
 
 
@@ -105,13 +118,11 @@ def study(
 
     Example: fashion-rir study --profile demo --from 02
     """
-    from fashion_rir import study as studies
-    from fashion_rir.workspace import open_workspace
+    from fashion_rir.reporting import run
+    from fashion_rir.workspace.folders import open_workspace
 
     workspace = open_workspace(profile)
-    index = studies.run(
-        workspace, studies.choose(workspace, first=start, only=only), say=typer.echo
-    )
+    index = run.run(workspace, run.choose(workspace, first=start, only=only), say=typer.echo)
     typer.echo(f"The report is at {index}")
 
 
@@ -127,10 +138,10 @@ def data_check(
 
     Example: fashion-rir data check --catalogue fashion-product-images-small.zip
     """
-    from fashion_rir import catalog as catalogs
+    from fashion_rir.data import catalog
 
     found = _load(_workspace(), catalogue or "real")
-    table = catalogs.report(found)
+    table = catalog.report(found)
     width = max(map(len, table["what"]))
     for what, count in table.itertuples(index=False):
         typer.echo(f"{what:<{width}}  {count:>8,}")
@@ -151,7 +162,7 @@ def data_fetch(
 
     Example: fashion-rir data fetch --source kaggle
     """
-    from fashion_rir import download
+    from fashion_rir.data import download
 
     path = download.fetch(source, _workspace().data / "raw")
     typer.echo(f"The catalogue is at {path}\nSet FASHION_RIR_ARCHIVE to this path to use it.")
@@ -177,7 +188,7 @@ def embed(
 
     Example: fashion-rir embed --profile full --backbone resnet50 --preprocessing pad
     """
-    from fashion_rir import experiments
+    from fashion_rir.workspace import stores
 
     workspace = _workspace(profile)
     network = _network(workspace, backbone, weights, image_size, seed)
@@ -189,7 +200,7 @@ def embed(
         store = _embed_on_cluster(workspace, found, plan, (scheduler, workers), number_format)
         typer.echo(f"{len(store.image_names()):,} embeddings are in {store.path}")
         return
-    matrix, metadata = experiments.embed(
+    matrix, metadata = stores.embed(
         workspace, found, _build(network), preprocessing=preprocessing, engine=engine,
         number_format=number_format,
     )  # fmt: skip
@@ -217,8 +228,9 @@ def sweep(
     Example: fashion-rir sweep --profile full --model resnet50-224-pad --hidden 0 --hidden 512
     --seed 20 --seed 21
     """
-    from fashion_rir import cluster, head_sweep
-    from fashion_rir.feature_store import FeatureStore
+    from fashion_rir.embedding import cluster
+    from fashion_rir.embedding.store import FeatureStore
+    from fashion_rir.studies.trained import head_sweep
 
     workspace = _workspace(profile)
     found = _load(workspace, catalogue)
@@ -250,9 +262,10 @@ def search(
 
     Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
     """
-    from fashion_rir import embeddings, images
-    from fashion_rir.feature_store import FeatureStore
-    from fashion_rir.retrieval import Gallery
+    from fashion_rir.data import images
+    from fashion_rir.embedding import embed
+    from fashion_rir.embedding.store import FeatureStore
+    from fashion_rir.search.gallery import Gallery
 
     query = images.decode(image)
     workspace = _workspace(profile)
@@ -270,7 +283,7 @@ def search(
         )
     products = products.loc[names].set_index("id")
     gallery = Gallery(matrix, products.index, measure)
-    vector = embeddings.embed_image(query, network, preprocessing=preprocessing)
+    vector = embed.embed_image(query, network, preprocessing=preprocessing)
     matches = gallery.search(vector[None], k)
     typer.echo(f"{profile}: the {matches.ids.shape[1]} nearest of {len(gallery):,} products by "
                f"{metadata['model']} ({metadata['weights']}), {measure}\n"
@@ -293,16 +306,16 @@ def storefront(
 
     Example: fashion-rir storefront --profile full --port 8000
     """
-    from fashion_rir import storefront_prepare, storefront_server
-    from fashion_rir.workspace import profile_parameters
+    from fashion_rir.storefront import prepare, server
+    from fashion_rir.workspace.parameters import profile_parameters
 
     workspace = _workspace(profile)
-    parameters = profile_parameters(workspace, storefront_server.NOTEBOOK)
-    if not storefront_server.is_loopback(ip):
-        typer.secho(storefront_server.WARNING.format(ip=ip), fg="yellow", err=True)
-    storefront_prepare.prepare(workspace, parameters, say=typer.echo)
+    parameters = profile_parameters(workspace, server.NOTEBOOK)
+    if not server.is_loopback(ip):
+        typer.secho(server.WARNING.format(ip=ip), fg="yellow", err=True)
+    prepare.prepare(workspace, parameters, say=typer.echo)
     if serve:
-        storefront_server.serve(workspace, parameters, ip=ip, port=port, open_browser=browser)
+        server.serve(workspace, parameters, ip=ip, port=port, open_browser=browser)
 
 
 @app.command()
@@ -315,12 +328,15 @@ def evaluate(
 
     Example: fashion-rir evaluate --profile full --label baseColour
     """
-    from fashion_rir import model_table, report, results
     from fashion_rir.errors import RecordError
+    from fashion_rir.reporting import report
+    from fashion_rir.studies import model_table
+    from fashion_rir.workspace import records as result_records
+    from fashion_rir.workspace import tables
 
     workspace = _workspace(profile)
-    groups = results.read_by_products(workspace.results, "retrieval")
-    chosen = [[one for one in group if results.has_scores(one, protocol, label)]
+    groups = result_records.read_by_products(workspace.results, "retrieval")
+    chosen = [[one for one in group if tables.has_scores(one, protocol, label)]
               for group in groups]  # fmt: skip
     n_without = sum(map(len, groups)) - sum(map(len, chosen))
     if not any(chosen):
@@ -329,13 +345,13 @@ def evaluate(
             f"{label!r} under {protocol!r}; take another label or protocol."
         )
     for records in filter(None, chosen):
-        table = results.retrieval_table(
+        table = tables.retrieval_table(
             records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
         )
         shown = table[["model", "measure", "queries", *report.HEADLINE_METRICS]]
         models = shown["model"].unique()
         short = dict(zip(models, model_table.short_names(models), strict=True))
-        trained = results.trained_weights(table["weights"])
+        trained = tables.trained_weights(table["weights"])
         of = f"{records[0]['inputs']['n_products']:,} products"
         typer.echo(f"{profile}: {protocol}, relevant by {label}, {of}")
         shown = shown.assign(model=shown["model"].map(short))
@@ -346,14 +362,14 @@ def evaluate(
 
 
 def _workspace(profile: str = "demo"):
-    from fashion_rir.workspace import open_workspace
+    from fashion_rir.workspace.folders import open_workspace
 
     return open_workspace(profile)
 
 
 def _said(workspace, name: str) -> object:
     """What the profile says of the pretrained networks."""
-    from fashion_rir.workspace import profile_parameters
+    from fashion_rir.workspace.parameters import profile_parameters
 
     parameters = profile_parameters(workspace, BASELINES)
     if name not in parameters:
@@ -367,7 +383,7 @@ def _network(
     workspace, backbone: str, weights: str | None, image_size: int | None, seed: int | None
 ) -> dict:
     """What makes a backbone: what is said, else what the profile says, else its usual size."""
-    from fashion_rir.workspace import profile_parameters
+    from fashion_rir.workspace.parameters import profile_parameters
 
     usual = profile_parameters(workspace, BASELINES).get(f"{backbone}_image_size")
     return {
@@ -381,14 +397,14 @@ def _network(
 def _build(network: dict):
     """A backbone; what TensorFlow's C++ code says of missing GPUs when it wakes is not shown."""
     with standard_error_to(Path(os.devnull)):
-        from fashion_rir import backbones
+        from fashion_rir.embedding import backbones
 
         return backbones.build(network.pop("backbone"), **network)
 
 
 def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, number_format: str):
     """The feature store, made by the workers of a cluster; see `embed`."""
-    from fashion_rir import cluster
+    from fashion_rir.embedding import cluster
 
     plan = cluster.Plan(**network)
     scheduler, n_workers = cluster_of
@@ -401,8 +417,8 @@ def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, numb
 
 def _load(workspace, catalogue: str | None):
     """The catalogue named on the command line, or the profile's, or its sample."""
-    from fashion_rir import catalog as catalogs
-    from fashion_rir.named_paths import named_path
+    from fashion_rir.data import catalog
+    from fashion_rir.data.named_paths import named_path
 
     if catalogue is None:
         return workspace.load_catalog(
@@ -411,7 +427,7 @@ def _load(workspace, catalogue: str | None):
         )  # fmt: skip
     if catalogue in ("demo", "real"):
         return workspace.load_catalog(catalogue)
-    return catalogs.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")
+    return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pyarrow
 from PIL import Image, ImageDraw
 from pyarrow import parquet
 
-from fashion_rir.catalog import COLUMNS
+from fashion_rir.data.catalog import COLUMNS
 
 # Four shirts, four watches, three casual shoes and one scarf.
 ARTICLE_TYPES = ("Shirts",) * 4 + ("Watches",) * 4 + ("Casual Shoes",) * 3 + ("Scarves",)

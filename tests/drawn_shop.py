@@ -8,9 +8,10 @@ import yaml
 from drawn_catalog import write_styles
 from PIL import Image, ImageDraw
 
-from fashion_rir import catalog, embeddings
-from fashion_rir.floors import MeanColour, RawPixels
-from fashion_rir.workspace import Workspace, open_workspace
+from fashion_rir.data import catalog
+from fashion_rir.embedding import embed
+from fashion_rir.embedding.floors import MeanColour, RawPixels
+from fashion_rir.workspace.folders import Workspace, open_workspace
 
 ROOT = Path(__file__).parents[1]
 HOSTILE_NAME = "<img src=x onerror=\"document.title='run'\"> Socks"
@@ -48,7 +49,7 @@ def embedded_shop(root: Path) -> tuple[Workspace, catalog.Catalog]:
     products = catalog.load(folder)
     for floor in (MeanColour(), RawPixels()):
         model = floor.metadata("resize")["model"]
-        embeddings.embed_catalog(products, floor, preprocessing="resize",
+        embed.embed_catalog(products, floor, preprocessing="resize",
                                  path=workspace.feature_store(model))  # fmt: skip
     return workspace, products
 

@@ -21,9 +21,10 @@ from drawn_catalog import parquet_of, photo, product_row, write_styles
 from odd_inputs import odd_inputs
 from PIL import Image
 
-from fashion_rir import catalog, images, results
-from fashion_rir.feature_store import FeatureStore
-from fashion_rir.retrieval import Gallery
+from fashion_rir.data import catalog, images
+from fashion_rir.embedding.store import FeatureStore
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.workspace import records as result_records
 
 READ = None  # in the place of a message: the input is odd, but sound
 MODEL = {"model": "m-32-pad", "backbone": "m", "image_size": 32, "preprocessing": "pad",
@@ -384,7 +385,7 @@ def _use_store(folder: Path, spoil: Callable[[bytes], bytes] | str) -> None:
 def _records() -> Iterator[Case]:
     none = r"a.json is no result record .*delete it and run its notebook again"
     part = r"a.json is no whole result record"
-    record = results.make_record("kind", "a", {"profile": "demo", "data_hash": "x"}, value=1)
+    record = result_records.make_record("kind", "a", {"profile": "demo", "data_hash": "x"}, value=1)
     whole = json.dumps(record).encode()
     found = {
         "zero bytes": (b"", none),
@@ -408,7 +409,7 @@ def _records() -> Iterator[Case]:
 
 def _read_record(folder: Path, data: bytes) -> None:
     (folder / "a.json").write_bytes(data)
-    assert [record["value"] for record in results.read_named(folder, ["a"])] == [1]
+    assert [record["value"] for record in result_records.read_named(folder, ["a"])] == [1]
 
 
 def _scores() -> Iterator[Case]:
@@ -418,13 +419,13 @@ def _scores() -> Iterator[Case]:
 
 
 def _read_scores(folder: Path, data: bytes) -> None:
-    from fashion_rir import experiments
-    from fashion_rir.workspace import Workspace
+    from fashion_rir.studies import scoring
+    from fashion_rir.workspace.folders import Workspace
 
     workspace = Workspace(folder, "demo")
     workspace.scores.mkdir(parents=True)
     (workspace.scores / "a.parquet").write_bytes(data)
-    experiments.read_scores(workspace, "a", protocol="held_out", label="articleType")
+    scoring.read_scores(workspace, "a", protocol="held_out", label="articleType")
 
 
 def _indexes() -> Iterator[Case]:
@@ -448,7 +449,7 @@ def _indexes() -> Iterator[Case]:
 
 
 def _load_index(folder: Path, file: str, damage: Callable[[bytes], bytes]) -> None:
-    from fashion_rir.indexes import Index
+    from fashion_rir.search.indexes import Index
 
     vectors = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
     Index(Gallery(vectors, range(60), "euclidean"), "hnsw").save(folder)
@@ -481,7 +482,7 @@ def _weights() -> Iterator[Case]:
 def _build(folder: Path, data: bytes | str, listing: dict | None) -> None:
     import keras
 
-    from fashion_rir import backbones
+    from fashion_rir.embedding import backbones
 
     path = folder / "w.weights.h5"
     if isinstance(data, str):

@@ -20,8 +20,8 @@ from drawn_catalog import photo, product_row, write_styles
 from PIL import Image
 from pyarrow import parquet
 
-from fashion_rir import catalog, images
-from fashion_rir.named_paths import named_path
+from fashion_rir.data import catalog, images
+from fashion_rir.data.named_paths import named_path
 
 RED = (200, 30, 30)
 P3_RED = (218, 0, 6)  # Display P3 (200, 30, 30) in sRGB
@@ -298,7 +298,7 @@ def _sizes() -> Iterator[Found]:
         assert (found.size, found.image.size) == ((16_000, 12_000), (8_000, 6_000))
 
     def uploaded(folder: Path) -> None:
-        from fashion_rir.storefront import decode_upload
+        from fashion_rir.storefront.app import decode_upload
 
         data = encoded(Image.new("RGB", (8064, 6048), RED), "JPEG")
         assert decode_upload(data, "IMG_0001.JPG").size == (2048, 1536)

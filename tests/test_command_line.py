@@ -11,7 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fashion_rir import catalog, command_line, demo, download, workspace
+from fashion_rir import command_line
+from fashion_rir.data import catalog, download
+from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.workspace import folders
 
 ROOT = Path(__file__).parents[1]
 Command = tuple[int, str, str]
@@ -37,9 +40,9 @@ def run_command(home: Path, *words: object) -> Command:
         contextlib.redirect_stderr(err),
         pytest.raises(SystemExit) as end,
     ):
-        patch.setenv(workspace.HOME_VARIABLE, str(home))
-        patch.delenv(workspace.ARCHIVE_VARIABLE, raising=False)
-        patch.setattr(demo, "generate", partial(demo.generate, n_products=60))
+        patch.setenv(folders.HOME_VARIABLE, str(home))
+        patch.delenv(folders.ARCHIVE_VARIABLE, raising=False)
+        patch.setattr(drawn_shop, "generate", partial(drawn_shop.generate, n_products=60))
         patch.setattr(sys, "argv", ["fashion-rir", *map(str, words)])
         command_line.main()
     return end.value.code, out.getvalue(), err.getvalue()

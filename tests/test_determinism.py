@@ -13,18 +13,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir import (
-    catalog,
-    classical,
-    demo,
-    floors,
-    intervals,
-    outsiders,
-    projection,
-    samplers,
-    splits,
-    threshold_study,
-)
+from fashion_rir.data import catalog, splits
+from fashion_rir.data.drawn import outsiders, shop
+from fashion_rir.embedding import floors
+from fashion_rir.evaluation import intervals
+from fashion_rir.studies.analysis import tsne
+from fashion_rir.studies.pretrained import classical
+from fashion_rir.training import samplers
+from fashion_rir.workspace import maps
 from torture import comparison
 
 ROOT = Path(__file__).parents[1]
@@ -41,19 +37,20 @@ SEEDED = {"KMeans", "MiniBatchKMeans", "TSNE", "PCA", "TruncatedSVD", "train_tes
 
 
 def trained_head(seed: int) -> np.ndarray:
-    from fashion_rir import heads, labels, training
+    from fashion_rir.data import labels
+    from fashion_rir.training import fit, heads
 
     classes = labels.learn_classes("articleType", PRODUCTS["articleType"], ~IS_TEST)
     head, _ = heads.train_label_head(
         FEATURES[~IS_TEST], CODES[~IS_TEST], classes,
         heads.HeadSettings(hidden=4, dropout=0.5),
-        training.TrainingSettings(epochs=1, batch_size=32), seed=seed,
+        fit.TrainingSettings(epochs=1, batch_size=32), seed=seed,
     )  # fmt: skip
     return head.logits(FEATURES)
 
 
 def augmented(seed: int) -> np.ndarray:
-    from fashion_rir import augmentation
+    from fashion_rir.training import augmentation
 
     pictures = np.full((4, 16, 16, 3), 100.0, dtype=np.float32)
     pictures[:, 4:9, 2:5] = 200
@@ -62,7 +59,7 @@ def augmented(seed: int) -> np.ndarray:
 
 RANDOM: dict[str, Callable[[int], object]] = {
     "split": lambda seed: splits.is_test_product(PRODUCTS, seed=seed),
-    "queries": lambda seed: threshold_study.sample_queries(IS_TEST, 9, seed=seed),
+    "queries": lambda seed: splits.sample_queries(IS_TEST, 9, seed=seed),
     "chance embeddings": lambda seed: floors.random_embeddings(N, seed=seed),
     "bootstrap": lambda seed: intervals.bootstrap_mean(FEATURES, seed=seed)[0].low,
     "class bootstrap": lambda seed: intervals.bootstrap_mean(
@@ -76,7 +73,7 @@ RANDOM: dict[str, Callable[[int], object]] = {
         CODES, classes_per_batch=3, products_per_class=4, batches=2, seed=seed, epoch=0),
     "clusters": lambda seed: str(classical.preclustering(
         FEATURES, IS_TEST, CODES, n_clusters=7, seed=seed)),
-    "map": lambda seed: projection.layout(FEATURES, projection.MapSettings(
+    "map": lambda seed: tsne.layout(FEATURES, maps.MapSettings(
         perplexity=5, seed=seed))[0],
     "training of a head": trained_head,
     "augmentation": augmented,
@@ -107,7 +104,7 @@ def test_the_demo_catalogue_depends_on_its_seed_alone(tmp_path):
     drawn = []
     for number, seed in enumerate((7, 7, 8)):
         stir(number)
-        folder = demo.generate(tmp_path / str(number), n_products=60, seed=seed)
+        folder = shop.generate(tmp_path / str(number), n_products=60, seed=seed)
         drawn.append(catalog.load(folder).data_hash)
     assert drawn[0] == drawn[1] != drawn[2]
 

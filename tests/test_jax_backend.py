@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_rir import backbones
+from fashion_rir.embedding import backbones
 
 EMBED = """
 import sys

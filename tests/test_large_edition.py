@@ -10,7 +10,8 @@ import pytest
 from drawn_catalog import product_row, write_styles, zip_folder
 from PIL import Image, ImageDraw, ImageFilter
 
-from fashion_rir import catalog, images
+from fashion_rir import errors
+from fashion_rir.data import catalog, images
 
 # What decoding at a fraction may change in a picture of the network's size, of 255 grey levels:
 # the mean over all pixels, and the one pixel in a thousand that differs most.
@@ -118,5 +119,5 @@ def test_a_photo_of_the_small_edition_is_decoded_whole():
 
 
 def test_a_large_photo_that_breaks_off_is_no_picture(photos):
-    with pytest.raises(images.ImageError, match="cannot be read as a picture"):
+    with pytest.raises(errors.ImageError, match="cannot be read as a picture"):
         images.decode(photos[0][: len(photos[0]) // 2], for_size=128)

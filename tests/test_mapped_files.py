@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 import fashion_rir
-from fashion_rir import catalog, shards, storefront_models, storefront_shop
-from fashion_rir.feature_store import FeatureStore
-from fashion_rir.indexes import Index
-from fashion_rir.retrieval import Gallery
-from fashion_rir.workspace import Workspace
+from fashion_rir.data import catalog
+from fashion_rir.embedding.store import FeatureStore
+from fashion_rir.search import shards
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.search.indexes import Index
+from fashion_rir.storefront import models
+from fashion_rir.storefront import shop as storefront_shop
+from fashion_rir.workspace.folders import Workspace
 
 PACKAGE = Path(fashion_rir.__file__).parent
 MAPS = Path("/proc/self/maps")
@@ -131,7 +134,7 @@ def test_a_visitor_s_gallery_is_made_anew_while_another_has_it(
         store = FeatureStore.create(path, {"model": "m", "embedding_dim": 8})
         store.append(list(shop.products["image_name"]), vectors(seed, 12))
         os.utime(path, ns=(seed, seed))
-        opened.append(storefront_models.open_gallery(shop, "m", "euclidean")[0])
+        opened.append(models.open_gallery(shop, "m", "euclidean")[0])
     for seed, gallery in enumerate(opened):
         np.testing.assert_array_equal(gallery.vectors, vectors(seed, 12))
 

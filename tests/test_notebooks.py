@@ -14,14 +14,17 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
-from fashion_rir import command_line, ledger, study
-from fashion_rir.committed_notebooks import WIDGET
+from fashion_rir import command_line
 from fashion_rir.errors import ParameterError
-from fashion_rir.workspace import open_workspace, profile_parameters
+from fashion_rir.reporting import run
+from fashion_rir.reporting.notebooks import WIDGET
+from fashion_rir.thesis import claims
+from fashion_rir.workspace.folders import open_workspace
+from fashion_rir.workspace.parameters import profile_parameters
 
 ROOT = Path(__file__).parents[1]
 DEMO = open_workspace("demo", ROOT)
-NOTEBOOKS = study.notebooks(DEMO)
+NOTEBOOKS = run.notebooks(DEMO)
 REAL = "## On the real catalogue"
 SECTIONS = (REAL, "## Takeaways", "## Limits", "## Exercises")
 MOST_LINES = 20  # of a code cell, blank lines not counted
@@ -113,7 +116,7 @@ def unshown_numbers(notebook: NotebookNode) -> list[str]:
     ))  # fmt: skip
     of_thesis = [
         abs(value)
-        for claim in ledger.load()
+        for claim in claims.load()
         for value in np.atleast_1d(np.array(claim.thesis_value, dtype=object))
         if isinstance(value, float)
     ]
@@ -248,13 +251,13 @@ def test_a_parameter_that_is_computed_is_refused():
 
 @pytest.mark.parametrize("name", ["02", "02-pretrained-baselines", "02-pretrained-baselines.ipynb"])
 def test_study_chooses_a_notebook_by_number_or_name(name):
-    (chosen,) = study.choose(DEMO, only=name)
+    (chosen,) = run.choose(DEMO, only=name)
     assert chosen.stem == "02-pretrained-baselines"
-    assert study.choose(DEMO, first=name) == NOTEBOOKS[1:]
+    assert run.choose(DEMO, first=name) == NOTEBOOKS[1:]
 
 
 def test_study_takes_all_notebooks_by_default():
-    assert study.choose(DEMO) == NOTEBOOKS
+    assert run.choose(DEMO) == NOTEBOOKS
 
 
 @pytest.mark.parametrize(
@@ -262,7 +265,7 @@ def test_study_takes_all_notebooks_by_default():
 )
 def test_study_refuses_an_unknown_notebook_with_the_nearest(name, nearest):
     with pytest.raises(ParameterError, match=f"Unknown notebook '{name}'; did you .*'{nearest}"):
-        study.choose(DEMO, only=name)
+        run.choose(DEMO, only=name)
 
 
 def command_names(group: object, names: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fashion_rir.errors import FashionRirError, TrainingError
-from fashion_rir.one_process import one_process
+from fashion_rir.system import one_process
 
 HOLD = """
 import sys, time

@@ -21,12 +21,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from fashion_rir import catalog, images, metrics, results, retrieval, sources, splits
+from fashion_rir.data import catalog, images, sources, splits
+from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import CatalogError, ImageError, ParameterError, RecordError, StoreError
-from fashion_rir.feature_store import FeatureStore
-from fashion_rir.retrieval import Gallery
+from fashion_rir.evaluation import metrics
+from fashion_rir.search import gallery as search_gallery
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.workspace import records as result_records
 
-MEASURES = st.sampled_from(retrieval.MEASURES)
+MEASURES = st.sampled_from(search_gallery.MEASURES)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)  # no half surrogates
 SEED = st.integers(0, 2**32 - 1)
 PICTURES = [photo(1), encoded(Image.new("RGBA", (20, 30), (9, 8, 7, 99))),
@@ -162,12 +165,14 @@ JSON = st.recursive(
 def test_any_record_comes_back_and_its_hash_is_that_of_its_inputs(inputs, value):
     inputs = {"profile": "demo", "data_hash": "x", **inputs}
     with TemporaryDirectory() as folder:
-        results.write(results.make_record("kind", "a", inputs, value=value), Path(folder))
-        record = results.read(Path(folder), "a")
+        result_records.write(
+            result_records.make_record("kind", "a", inputs, value=value), Path(folder)
+        )
+        record = result_records.read(Path(folder), "a")
     assert record["value"] == value
-    assert record["inputs_hash"] == results.hash_inputs(record["inputs"])
+    assert record["inputs_hash"] == result_records.hash_inputs(record["inputs"])
     turned = dict(reversed(inputs.items()))
-    assert results.hash_inputs(turned) == record["inputs_hash"]
+    assert result_records.hash_inputs(turned) == record["inputs_hash"]
 
 
 @given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
@@ -175,7 +180,7 @@ def test_any_file_called_a_record_is_one_sentence(data):
     with TemporaryDirectory() as folder:
         (Path(folder) / "a.json").write_bytes(data)
         with pytest.raises(RecordError, match="a.json is no") as caught:
-            results.read(Path(folder), "a")
+            result_records.read(Path(folder), "a")
     assert "\n" not in str(caught.value)
 
 
@@ -223,7 +228,7 @@ def test_search_equals_a_loop_over_all_products(data, measure, seed):
                   elements=st.sampled_from([0, 1e-38, 0.5, 1, 2, 3e38, math.inf])))  # fmt: skip
 def test_ranked_is_a_stable_sort(distances):
     expected = [sorted(range(len(row)), key=row.__getitem__) for row in distances.tolist()]
-    assert retrieval.ranked(distances).tolist() == expected
+    assert search_gallery.ranked(distances).tolist() == expected
 
 
 # --- metrics ---

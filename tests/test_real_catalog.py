@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fashion_rir import catalog
+from fashion_rir.data import catalog
 
 pytestmark = pytest.mark.real_data
 CACHE = Path(__file__).parent.parent / "data" / "catalog"  # looking into all photos takes minutes

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fashion_rir import beyond_study, experiments, head_study, label_study, results
+from fashion_rir.studies import names as studies_names
+from fashion_rir.studies.trained import labels
+from fashion_rir.workspace import records as result_records
 
 RESULTS = Path(__file__).parent.parent / "reports" / "full" / "results"
 MODELS = ("mobilenetv2-128-resize", "mobilenetv2-128-pad", "resnet50-224-pad")
@@ -13,32 +15,32 @@ SEEDS = (20, 21, 22)
 
 @pytest.fixture(scope="module")
 def groups() -> dict[str, list[str]]:
-    return head_study.cost_groups(MODELS, SEEDS)
+    return studies_names.cost_groups(MODELS, SEEDS)
 
 
 @pytest.fixture(scope="module")
 def joined() -> dict[str, list[str]]:
     sources = (*MODELS[:2], "mobilenetv2-224-resize", MODELS[2], "colour-histogram-64-resize")
-    return beyond_study.attribute_groups(sources, SEEDS)
+    return studies_names.attribute_groups(sources, SEEDS)
 
 
 def held_out(name: str, label: str, metric: str) -> dict[str, float]:
-    found = results.read(RESULTS, name)["protocols"]["held_out"]
+    found = result_records.read(RESULTS, name)["protocols"]["held_out"]
     return (found["graded"] if label == "graded" else found["labels"][label])["micro"][metric]
 
 
 def held_out_map(name: str) -> dict[str, float]:
-    record = results.read(RESULTS, name)
+    record = result_records.read(RESULTS, name)
     return record["protocols"]["held_out"]["labels"]["articleType"]["micro"]["mAP"]
 
 
 def test_every_head_of_notebook_04_is_there_and_of_one_catalogue(groups):
     names = [name for members in groups.values() for name in members]
-    records = results.read_named(RESULTS, names)
+    records = result_records.read_named(RESULTS, names)
     assert {record["inputs"]["n_queries"] for record in records} == {8812}
-    for first, second, label in head_study.cost_pairs(groups):
-        name = experiments.comparison_name(first, second, "held_out", label)
-        assert results.read(RESULTS, name)["n_queries"] > 8000
+    for first, second, label in studies_names.cost_pairs(groups):
+        name = studies_names.comparison_name(first, second, "held_out", label)
+        assert result_records.read(RESULTS, name)["n_queries"] > 8000
 
 
 def test_heads_on_frozen_embeddings_reach_what_was_asked(groups):
@@ -51,14 +53,14 @@ def test_a_head_takes_less_than_four_minutes(groups):
     heads = [name for group, names in groups.items() if group.startswith("head on")
              for name in names]  # fmt: skip
     for name in heads:
-        record = results.read(RESULTS, name.removesuffix("-posterior-cosine"))
+        record = result_records.read(RESULTS, name.removesuffix("-posterior-cosine"))
         assert record["inputs"]["n_products"] == 44072
         assert record["timings"]["training_seconds"] < 240
 
 
 def test_the_ablation_is_complete():
-    table = label_study.ablation_table(RESULTS, seed=20)
-    assert len(table) == len(label_study.ABLATION)
+    table = labels.ablation_table(RESULTS, seed=20)
+    assert len(table) == len(labels.ABLATION)
 
 
 def test_one_embedding_finds_types_and_colours(joined):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fashion_rir import results
+from fashion_rir.evaluation import intervals
+from fashion_rir.workspace import records as result_records
 
 ROOT = Path(__file__).parents[1]
 PLACES = [ROOT / "reports" / "full" / "results"]
@@ -29,8 +30,8 @@ def changed_inputs(records: Mapping[str, Mapping]) -> list[str]:
         name
         for name, record in records.items()
         if record["name"] != name
-        or record.get("schema") != results.SCHEMA_VERSION
-        or results.hash_inputs(record["inputs"]) != record["inputs_hash"]
+        or record.get("schema") != result_records.SCHEMA_VERSION
+        or result_records.hash_inputs(record["inputs"]) != record["inputs_hash"]
     ]
 
 
@@ -59,7 +60,7 @@ def wrong_differences(records: Mapping[str, Mapping]) -> list[str]:
             continue  # the second one's mean is over other queries
         for metric, difference in record["differences"].items():
             means = first["micro"][metric]["value"] - second["micro"][metric]["value"]
-            if abs(means - difference["value"]) > 2.1 * 10**-results.DIGITS:
+            if abs(means - difference["value"]) > 2.1 * 10**-intervals.DIGITS:
                 found.append(f"{name}: {metric}")
     return found
 
@@ -89,12 +90,12 @@ def family() -> dict[str, dict]:
     records = {}
     for name, mean in (("a", 0.5), ("b", 0.2)):
         labels = {"articleType": {"micro": {"mAP": {"value": mean}}, "n_queries": 9}}
-        records[name] = results.make_record("retrieval", name, base | {"measure": name},
+        records[name] = result_records.make_record("retrieval", name, base | {"measure": name},
                                             protocols={"held_out": {"labels": labels}})  # fmt: skip
     parents = {name: record["inputs_hash"] for name, record in records.items()}
     inputs = {**base, "first": "a", "second": "b", "parents": parents, "protocol": "held_out",
               "label": "articleType"}  # fmt: skip
-    records["a-b"] = results.make_record("comparison", "a-b", inputs,
+    records["a-b"] = result_records.make_record("comparison", "a-b", inputs,
                                          differences={"mAP": {"value": 0.3}})  # fmt: skip
     return records
 
@@ -115,7 +116,9 @@ def test_an_input_that_was_changed_by_hand_is_found():
 
 def test_a_parent_that_was_run_again_or_is_gone_is_found():
     records = family()
-    records["a"] = results.make_record("retrieval", "a", {"measure": "a", "labels": ["usage"]})
+    records["a"] = result_records.make_record(
+        "retrieval", "a", {"measure": "a", "labels": ["usage"]}
+    )
     assert stale(records) == [("a-b", "a")]
     del records["b"]
     assert stale(records) == [("a-b", "a"), ("a-b", "b")]

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from fashion_rir.standard_error import standard_error_to
+from fashion_rir.system import standard_error_to
 
 
 def test_lines_of_this_process_and_its_children_go_to_the_file(tmp_path, capfd):

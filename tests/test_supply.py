@@ -8,7 +8,9 @@ import nbformat
 import pytest
 import yaml
 
-from fashion_rir import backbones, claims
+from fashion_rir import errors
+from fashion_rir.embedding import backbones
+from fashion_rir.thesis import claims
 
 ROOT = Path(__file__).parents[1]
 EXECUTES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal",
@@ -67,7 +69,7 @@ def package_code() -> list[tuple[str, str]]:
     """Every module and notebook, with its Python code."""
     found = [
         (path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
-        for folder in ("fashion_rir", "torture", "benchmarks")
+        for folder in ("fashion_rir", "tests/torture", "benchmarks")
         for path in sorted((ROOT / folder).rglob("*.py"))
     ]
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
@@ -135,5 +137,5 @@ def test_every_documented_installation_checks_hashes_or_fetches_nothing():
 def test_listed_weights_need_a_sha256(tmp_path):
     listing = '{"schema": 1, "weights": [{"name": "w", "file": "w.h5", "architecture": "VGG16"}]}'
     (tmp_path / "weights.json").write_text(listing, encoding="utf-8")
-    with pytest.raises(backbones.WeightsError, match=r"no list of weights \(KeyError: 'sha256'\)"):
+    with pytest.raises(errors.WeightsError, match=r"no list of weights \(KeyError: 'sha256'\)"):
         backbones._weights_list(tmp_path)

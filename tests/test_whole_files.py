@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fashion_rir.errors import FashionRirError, RecordError
-from fashion_rir.whole_files import whole_file, write_text
+from fashion_rir.system import whole_file, write_text
 
 
 def test_a_text_is_written_with_its_folder_and_the_same_line_ends(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Catalogue, sources, download, images, splits and labels."""

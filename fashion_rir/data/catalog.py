@@ -1,0 +1,353 @@
+"""The product catalogue: where it comes from, what is repaired, what is left out.
+
+The data set is *Fashion Product Images* (Param Aggarwal, Kaggle, MIT licence): `styles.csv`
+with ten columns and one photo a product. Every source ends as the same thing: a `Catalog`,
+whose table holds one row for each product that has a readable photo.
+"""
+
+import contextlib
+import hashlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from fashion_rir.data import images, sources
+from fashion_rir.data.csv_rows import Repairs
+from fashion_rir.errors import CatalogError, ImageError, ParameterError
+from fashion_rir.system import usable_cores, whole_file
+
+COLUMNS = (
+    "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour",
+    "season", "year", "usage", "productDisplayName",
+)  # fmt: skip
+
+LABELS = (
+    "articleType",
+    "subCategory",
+    "masterCategory",
+    "gender",
+    "baseColour",
+    "season",
+    "usage",
+)
+
+# How tables write a missing value: the data set's own ways, and those that pandas knows.
+MISSING = ("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "na", "NaN", "nan", "-NaN",
+           "-nan", "NAN", "Nan", "NULL", "Null", "null", "None", "none", "NONE", "1.#IND",
+           "1.#QNAN", "-1.#IND", "-1.#QNAN")  # fmt: skip
+
+SCAN_SIZE = 128  # large photos are looked into at a fraction of their size; all bytes are read
+
+SCAN_VERSION = 2  # a photo that could not be read by an older version may be read by this one
+
+SCANNED = ("image_name", "image_sha256", "width", "height", "mode", "fault", "repair")
+
+CATALOG_SIZE = (60, 80)  # width, height of the small edition, in pixels
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Products with their photos.
+
+    Attributes:
+        products: one row a product: the ten columns of `styles.csv`, and `image_name`,
+            `image_sha256` (of the file's bytes), `width`, `height` (pixels), `mode` (Pillow's).
+        source: reads a photo's bytes by its name.
+        listed: the ten columns of every well-formed row of `styles.csv`, with a photo or without.
+        counts: what `load` found, repaired and left out.
+        left_out: one row for each thing left out: `where`, `what`, `reason`.
+        repaired: the same for each thing that was read although something was wrong with it.
+    """
+
+    products: pd.DataFrame
+    source: sources.Source
+    listed: pd.DataFrame
+    counts: dict[str, int] = field(default_factory=dict)
+    left_out: pd.DataFrame = field(default_factory=pd.DataFrame)
+    repaired: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __len__(self) -> int:
+        return len(self.products)
+
+    def read_image(self, image_name: str, *, for_size: int | None = None) -> Image.Image:
+        """One product's photo, RGB, at its own size, or at a fraction: see `images.decode`.
+
+        Raises:
+            ImageError: the photo can no longer be read.
+        """
+        return images.decode(self.source.read(image_name), image_name, for_size=for_size)
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
+        table = self.products[[*COLUMNS, "image_sha256"]].sort_values("id")
+        text = table.to_csv(index=False, lineterminator="\n")
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def subset(self, is_chosen: np.ndarray) -> "Catalog":
+        """The chosen products only, in the same order."""
+        products = self.products[is_chosen].reset_index(drop=True)
+        return replace(self, products=products)
+
+
+def load(path: Path, cache_dir: Path | None = None) -> Catalog:
+    """Read and check a catalogue.
+
+    Args:
+        path: Kaggle's archive (.zip), its extracted folder, or the mirror's Parquet (a file or
+            a folder of them).
+        cache_dir: where to keep the result of looking into every photo, so that a second
+            `load` of the same data is quick; nothing is kept if None.
+
+    Returns:
+        The products that have a readable photo, sorted by nothing: in the file's own order.
+
+    Raises:
+        CatalogError: nothing there, no or a broken `styles.csv`, a needed column missing,
+            a damaged or hostile archive, or no product left.
+    """
+    source = sources.open_source(Path(path))
+    repairs: Repairs = []
+    rows, faults, counts = _read_rows(source, repairs)
+    photos = _scan_photos(source, cache_dir)
+
+    products = pd.DataFrame(rows, columns=[*COLUMNS, "row"])
+    for column in COLUMNS[1:]:
+        is_missing = products[column].isin(MISSING)
+        products[column] = products[column].mask(is_missing, None).astype("str")
+    products["year"], odd_years = _years(products)
+    faults += odd_years
+    products["image_name"] = products["id"].astype("str") + ".jpg"
+    table = products.merge(photos, on="image_name", how="left")
+
+    missing = table["image_sha256"].isna() & table["fault"].isna()
+    unreadable = table["fault"].notna()
+    faults += [
+        (
+            f"styles.csv row {entry.row}",
+            f"product {entry.id}",
+            f"no photo images/{entry.image_name}",
+        )
+        for entry in table[missing].itertuples()
+    ]
+    faults += [
+        (f"images/{entry.image_name}", f"product {entry.id}", entry.fault)
+        for entry in table[unreadable].itertuples()
+    ]
+    orphans = sorted(set(photos["image_name"]) - set(products["image_name"]))
+    faults += [(f"images/{name}", "photo", "no row in styles.csv") for name in orphans]
+
+    repairs += [
+        (f"images/{entry.image_name}", f"product {entry.id}", f"read although {entry.repair}")
+        for entry in table[table["repair"].notna()].itertuples()
+    ]
+    kept = table[~(missing | unreadable)].drop(columns=["row", "fault", "repair"])
+    kept = kept.reset_index(drop=True)
+    if kept.empty:
+        raise CatalogError(
+            f"{path} holds no product with a readable photo ({len(table)} rows in styles.csv, "
+            f"{len(photos)} photos); check that images/<id>.jpg stand beside styles.csv."
+        )
+    kept["year"] = pd.to_numeric(kept["year"].where(_is_year(kept["year"]), None)).astype("Int64")
+    for column in ("width", "height"):
+        kept[column] = kept[column].astype("int64")
+    counts |= {
+        "products without a photo": int(missing.sum()),
+        "unreadable photos": int(unreadable.sum()),
+        "photos without a row": len(orphans),
+        "second copies ignored": source.ignored_copies,
+        **_describe(kept),
+        **_odd_counts(repairs, odd_years),
+    }
+    left_out = pd.DataFrame(faults, columns=["where", "what", "reason"])
+    repaired = pd.DataFrame(repairs, columns=["where", "what", "reason"])
+    return Catalog(kept, source, products[list(COLUMNS)], counts, left_out, repaired)
+
+
+def sample(catalog: Catalog, n_products: int, *, seed: int) -> Catalog:
+    """A stratified sample: every articleType keeps its share, and at least one product.
+
+    Args:
+        catalog: where to draw from.
+        n_products: how many to draw, 1 <= n_products <= len(catalog).
+        seed: of the draw.
+
+    Returns:
+        A catalogue of about `n_products` products (rare types are rounded up to one).
+
+    Raises:
+        ParameterError: `n_products` is out of range.
+    """
+    if not 1 <= n_products <= len(catalog):
+        raise ParameterError(
+            f"The sample must have 1 to {len(catalog)} products (all there are), not {n_products}."
+        )
+    generator = np.random.default_rng(seed)
+    share = n_products / len(catalog)
+    types = catalog.products["articleType"].fillna("").to_numpy()
+    is_chosen = np.zeros(len(catalog), dtype=bool)
+    for article_type in sorted(set(types)):
+        members = np.flatnonzero(types == article_type)
+        n_drawn = max(1, round(share * len(members)))
+        is_chosen[generator.choice(members, n_drawn, replace=False)] = True
+    return catalog.subset(is_chosen)
+
+
+def report(catalog: Catalog) -> pd.DataFrame:
+    """The counts of `load` as a table with the columns `what` and `count`."""
+    return pd.DataFrame({"what": list(catalog.counts), "count": list(catalog.counts.values())})
+
+
+def identical_groups(products: pd.DataFrame) -> pd.DataFrame:
+    """The products whose photo another product has too, byte for byte.
+
+    Returns:
+        Rows of `products` whose `image_sha256` occurs more than once, group by group.
+    """
+    is_copy = products.duplicated("image_sha256", keep=False)
+    return products[is_copy].sort_values(["image_sha256", "id"])
+
+
+def _read_rows(
+    source: sources.Source, repairs: Repairs | None = None
+) -> tuple[list[tuple], list[tuple], dict[str, int]]:
+    """Rows of styles.csv as tuples (ten values, row number), what was left out, counts.
+
+    What had to be mended is added to `repairs`.
+    """
+    repairs = [] if repairs is None else repairs
+    records = ((number, record) for number, record in enumerate(source.rows(), start=1) if record)
+    header = [name.strip() for name in next(records, (1, []))[1]]
+    repairs += getattr(source, "repairs", [])
+    header = _without_empty_end(header, repairs)
+    _require_columns(header, source.path)
+    order = [header.index(column) for column in COLUMNS]
+    rows, faults, seen = [], [], set()
+    counts = {"rows in styles.csv": 0, "names with an unquoted comma": 0, "duplicate ids": 0,
+              "malformed rows": 0}  # fmt: skip
+    for number, record in records:
+        counts["rows in styles.csv"] += 1
+        where = f"styles.csv row {number}"
+        while len(record) > len(header) and not record[-1].strip():
+            record = record[:-1]
+        if len(record) > len(header) and order[-1] == len(header) - 1:
+            counts["names with an unquoted comma"] += 1
+            repairs.append((where, "row", "its name has an unquoted comma"))
+            record = [*record[: len(header) - 1], ",".join(record[len(header) - 1 :])]
+        if len(record) != len(header):
+            counts["malformed rows"] += 1
+            faults.append((where, "row", f"{len(record)} fields instead of {len(header)}"))
+            continue
+        values = [record[position].strip() for position in order]
+        product = sources.whole_number(values[0])
+        if product is None:
+            counts["malformed rows"] += 1
+            faults.append((where, "row", f"the id {values[0]!r} is not a whole number"))
+        elif product in seen:
+            counts["duplicate ids"] += 1
+            faults.append((where, f"product {values[0]}", "an earlier row has the same id"))
+        else:
+            seen.add(product)
+            rows.append((product, *values[1:], number))
+    if not rows:
+        raise CatalogError(f"{source.path}: styles.csv holds no product; the catalogue is empty.")
+    return rows, faults, counts
+
+
+def _without_empty_end(header: list[str], repairs: Repairs) -> list[str]:
+    """Column names without the empty ones that a spreadsheet adds at the end."""
+    n_named = max((place for place, name in enumerate(header, start=1) if name), default=0)
+    if n_named < len(header):
+        what = f"{len(header) - n_named} columns without a name"
+        repairs.append(("styles.csv", "file", f"{what} at the end are dropped"))
+    return header[:n_named]
+
+
+def _years(products: pd.DataFrame) -> tuple[pd.Series, list[tuple]]:
+    """Years as plain digits where they are whole numbers, and what is no year."""
+    numbers = [sources.whole_number(text) if isinstance(text, str) else None
+               for text in products["year"]]  # fmt: skip
+    texts = [text if number is None else str(number)
+             for text, number in zip(products["year"], numbers, strict=True)]  # fmt: skip
+    years = pd.Series(texts, index=products.index, dtype="str")
+    odd = products[years.notna() & ~_is_year(years)]
+    return years, [
+        (f"styles.csv row {entry.row}", f"year of product {entry.id}", f"{entry.year!r} is no year")
+        for entry in odd.itertuples()
+    ]
+
+
+def _is_year(years: pd.Series) -> pd.Series:
+    return years.str.fullmatch("[0-9]{1,4}").fillna(False).astype(bool)
+
+
+def _odd_counts(repairs: Repairs, odd_years: list[tuple]) -> dict[str, int]:
+    """What is counted only where it occurs."""
+    found = {
+        "years that are no year": len(odd_years),
+        "photos read although damaged": sum(where.startswith("images/") for where, _, _ in repairs),
+        "rows in another encoding": sum("Windows-1252" in reason for _, _, reason in repairs),
+        "repairs to the table": sum(what == "file" for _, what, _ in repairs),
+    }
+    return {what: count for what, count in found.items() if count}
+
+
+def _require_columns(header: list[str], path: Path) -> None:
+    for column in COLUMNS:
+        if header.count(column) == 1:
+            continue
+        what = "has" if column in header else "lacks"
+        which = f"{column!r} twice" if column in header else repr(column)
+        found = ", ".join(name for name in header if name.isprintable())[:200] or "none"
+        raise CatalogError(
+            f"{path}: styles.csv {what} the column {which} (it has: {found}); take the data "
+            "set's own styles.csv."
+        )
+
+
+def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame:
+    """Look into every photo once: hash, size, mode, or what is wrong with it."""
+    cache = cache_dir and cache_dir / f"photos-{SCAN_VERSION}-{source.fingerprint()}.parquet"
+    if cache and cache.exists():
+        with contextlib.suppress(OSError, ValueError, KeyError):  # a damaged one is made again
+            return pd.read_parquet(cache)[list(SCANNED)]
+    names = source.image_names()
+
+    def scan(name: str) -> tuple:
+        try:
+            data = source.read(name)
+            found = images.examine(data, name, for_size=SCAN_SIZE)
+        except ImageError as error:
+            return name, None, None, None, None, str(error), None
+        sha256 = hashlib.sha256(data).hexdigest()
+        return name, sha256, *found.size, found.mode, None, found.repair
+
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        found = tqdm(pool.map(scan, names), total=len(names), desc="checking photos", leave=False)
+        photos = pd.DataFrame(found, columns=SCANNED)
+    if cache:
+        with whole_file(cache, CatalogError) as partial:
+            photos.to_parquet(partial)
+    return photos
+
+
+def _describe(kept: pd.DataFrame) -> dict[str, int]:
+    copies = identical_groups(kept)
+    is_odd = (kept["width"] != CATALOG_SIZE[0]) | (kept["height"] != CATALOG_SIZE[1])
+    return {
+        "products kept": len(kept),
+        "photos of another size than 60x80": int(is_odd.sum()),
+        "photos that are not RGB": int((kept["mode"] != "RGB").sum()),
+        "identical photos": len(copies),
+        "groups of identical photos": int(copies["image_sha256"].nunique()),
+        **{
+            f"missing values in {column}": int(kept[column].isna().sum())
+            for column in COLUMNS
+            if kept[column].isna().any()
+        },
+    }

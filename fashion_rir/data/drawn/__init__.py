@@ -1,0 +1,1 @@
+"""The drawn catalogue: what tests use, and where a known answer teaches."""

@@ -1,0 +1,1 @@
+"""From photos to embeddings: backbones, engines, descriptors, floors, the feature store."""

@@ -1,0 +1,1 @@
+"""Metrics, protocols, rankings, thresholds, intervals, separation."""

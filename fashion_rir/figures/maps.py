@@ -1,0 +1,277 @@
+"""Maps by t-SNE as pictures: one, or several side by side, coloured by a label.
+
+The axes of such a map have no unit, and neither the size of a heap nor the gap between two says
+anything: they carry no ticks. Frequent classes are named on the map too, so that colour is not
+the only way to tell them apart.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib.patheffects as effects
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fashion_rir.errors import ParameterError
+from fashion_rir.figures.plots import PALETTE, WIDTH
+
+OTHER, MISSING = "other", "no value"
+
+LIGHT_GREY, PALE_GREY = "#b8b8b8", "#e4e4e4"
+
+# The palette's eighth colour is a grey, which stands for 'other' here.
+CLASS_COLOURS = [colour for number, colour in enumerate(PALETTE) if number != 7]
+
+INK = 1.3e5  # points squared of ink that a panel of `WIDTH` bears
+
+NAME_BINS = 15  # a class is named where most of its products are, by bins each way
+
+NAME_REACH = (0.16, 0.05)  # shares of a panel's width and height that a name takes
+
+NAME_MARGIN = NAME_REACH[0] / 2  # nearer to the frame than this, a name is not centred
+
+# The catalogue's colour names as fills; what has no colour of its own is a grey-violet.
+NAMED_COLOURS = {
+    "Beige": "#e8d9b5", "Black": "#111111", "Blue": "#2f5fd0", "Bronze": "#a97142",
+    "Brown": "#7a4a21", "Burgundy": "#7b1230", "Charcoal": "#3f444a", "Coffee Brown": "#4b3221",
+    "Copper": "#b87333", "Cream": "#fff4cf", "Fluorescent Green": "#5dfc0a", "Gold": "#d4a829",
+    "Green": "#2e8b3d", "Grey": "#8c8c8c", "Grey Melange": "#a9a9ac", "Khaki": "#b5a36a",
+    "Lavender": "#c3a6e0", "Lime Green": "#8fd400", "Magenta": "#d6238f", "Maroon": "#6e0f22",
+    "Mauve": "#b98aa6", "Metallic": "#9aa3ab", "Multi": "#9b7fb5", "Mushroom Brown": "#a08873",
+    "Mustard": "#d9a521", "Navy Blue": "#1b2a57", "Nude": "#e3bc9a", "Off White": "#f7f3e8",
+    "Olive": "#6b6b2a", "Orange": "#f07f1a", "Peach": "#fbc2a1", "Pink": "#f48bb4",
+    "Purple": "#6d3a9c", "Red": "#cc1f2d", "Rose": "#e0607e", "Rust": "#a8431b",
+    "Sea Green": "#2f9c82", "Silver": "#c0c4c8", "Skin": "#efc7a5", "Steel": "#71797e",
+    "Tan": "#c69c6d", "Taupe": "#8b7d6b", "Teal": "#147d7e", "Turquoise Blue": "#26b9c9",
+    "White": "#ffffff", "Yellow": "#f7d51d",
+}  # fmt: skip
+
+
+def label_map(
+    coordinates: np.ndarray, values: pd.Series, *, title: str, most: int = 9, names: bool = True
+) -> tuple[Figure, Axes]:
+    """One map, a dot a product, coloured by its label.
+
+    Args:
+        coordinates: shape (n_products, 2).
+        values: the label of each product, None where there is none; its name heads the legend.
+        title: of the figure.
+        most: so many classes get a colour of their own, the most frequent; the rest is `other`.
+        names: whether each of them is named at the middle of its products.
+
+    Raises:
+        ParameterError: not one finite coordinate pair for each label.
+    """
+    _check(coordinates, values)
+    colours = colours_of(values, most)
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.72 * WIDTH), layout="constrained")
+    _draw(axes, coordinates, values, colours, width=0.75 * WIDTH, names=names)
+    axes.set(title=title)
+    figure.legend(handles=_handles(values, colours), loc="outside right upper", fontsize=9,
+                  title=str(values.name))  # fmt: skip
+    return figure, axes
+
+
+def label_maps(
+    maps: Mapping[str, tuple[np.ndarray, pd.Series]], *, title: str, columns: int = 2,
+    most: int = 9,
+) -> tuple[Figure, np.ndarray]:  # fmt: skip
+    """Small multiples: several maps with the same colours for the same classes.
+
+    Args:
+        maps: by what stands above each, coordinates and labels, as for `label_map`. The classes
+            with a colour, and the counts beside them, are those of the largest map.
+        title: of the figure.
+        columns: panels side by side.
+        most: see `label_map`.
+
+    Raises:
+        ParameterError: no map, or see `label_map`.
+    """
+    if not maps:
+        raise ParameterError("There is no map to draw; give one at least.")
+    for coordinates, values in maps.values():
+        _check(coordinates, values)
+    sizes = {len(values) for _, values in maps.values()}
+    largest = max((values for _, values in maps.values()), key=len)
+    colours = colours_of(largest, most)
+    rows, width = math.ceil(len(maps) / columns), WIDTH / columns
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 0.95 * width * rows + 1),
+                                layout="constrained", squeeze=False)  # fmt: skip
+    for ax in axes.flat[len(maps) :]:
+        ax.axis("off")
+    for ax, (name, (coordinates, values)) in zip(axes.flat, maps.items(), strict=False):
+        _draw(ax, coordinates, values, colours, width=width, names=columns < 3)
+        ax.set_title(name, fontsize=10)
+    figure.suptitle(title)
+    heading = str(largest.name) if len(sizes) == 1 else f"{largest.name} (on the largest map)"
+    figure.legend(handles=_handles(largest, colours), loc="outside lower center", fontsize=8,
+                  ncols=5, title=heading)  # fmt: skip
+    return figure, axes
+
+
+def colour_map(
+    coordinates: np.ndarray, values: pd.Series, *, title: str, most: int = 24
+) -> tuple[Figure, Axes]:
+    """One map whose dots have the products' own colours.
+
+    Args:
+        coordinates: shape (n_products, 2).
+        values: colour names as the catalogue has them.
+        title: of the figure.
+        most: so many stand in the legend, the most frequent.
+
+    Raises:
+        ParameterError: see `label_map`.
+    """
+    _check(coordinates, values)
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH), layout="constrained")
+    axes.set_facecolor("#d6dbe0")  # white products must be seen
+    _frame(axes, coordinates)
+    fills = values.map(NAMED_COLOURS).fillna(LIGHT_GREY)
+    order = np.random.default_rng(0).permutation(len(values))  # no colour lies on top of all
+    _scatter(axes, coordinates[order], fills.to_numpy()[order], width=0.75 * WIDTH)
+    axes.set(title=title)
+    frequent = values.value_counts()
+    handles = [
+        Line2D([], [], linestyle="", marker="o", markeredgecolor="0.4",
+               color=NAMED_COLOURS.get(name, LIGHT_GREY), label=f"{name} ({count:,})")
+        for name, count in frequent.head(most).items()
+    ]  # fmt: skip
+    left = len(frequent) - most
+    heading = f"{values.name}; {left} more are not listed" if left > 0 else str(values.name)
+    figure.legend(handles=handles, loc="outside lower center", fontsize=8, ncols=5, title=heading)
+    return figure, axes
+
+
+def survival(
+    table: pd.DataFrame, columns: Mapping[str, str], *, title: str
+) -> tuple[Figure, np.ndarray]:
+    """What each map keeps over its perplexity, a dot a seed, one panel a number.
+
+    Args:
+        table: from `maps.survival_table`, of one model.
+        columns: columns of it, and what to call them.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(1, len(columns), figsize=(WIDTH, 3.2), layout="constrained",
+                                squeeze=False)  # fmt: skip
+    markers = dict(zip(sorted(table["start"].unique()), "os", strict=False))
+    for ax, (column, name) in zip(axes.flat, columns.items(), strict=True):
+        for number, (start, rows) in enumerate(table.groupby("start")):
+            ax.plot(rows["perplexity"], rows[column], markers[start], color=PALETTE[number],
+                    alpha=0.8, label=f"start: {start}")  # fmt: skip
+        ax.set_xscale("log")
+        ticks = sorted(table["perplexity"].unique())
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.minorticks_off()
+        ax.set(xlabel="perplexity (log scale)", ylabel=name)
+        ax.grid(alpha=0.3)
+    axes.flat[0].legend(fontsize=8)
+    figure.suptitle(title)
+    return figure, axes
+
+
+def colours_of(values: pd.Series, most: int) -> dict[str, object]:
+    """A colour for each of the most frequent classes, the most frequent first.
+
+    Raises:
+        ParameterError: more classes than there are colours that can be told apart.
+    """
+    if not 1 <= most <= len(CLASS_COLOURS):
+        raise ParameterError(f"Ask for 1 to {len(CLASS_COLOURS)} colours, not {most}.")
+    frequent = values.value_counts().index[:most]
+    return dict(zip(frequent, CLASS_COLOURS, strict=False))
+
+
+def _draw(
+    axes: Axes, coordinates: np.ndarray, values: pd.Series, colours: Mapping[str, object], *,
+    width: float, names: bool,
+) -> None:  # fmt: skip
+    _frame(axes, coordinates)
+    is_named = values.isin(list(colours)).to_numpy()
+    rest = np.where(values.isna(), PALE_GREY, LIGHT_GREY)
+    _scatter(axes, coordinates[~is_named], rest[~is_named], width=width, n_all=len(values))
+    order = np.random.default_rng(0).permutation(np.flatnonzero(is_named))
+    fills = [colours[value] for value in values.to_numpy()[order]]
+    _scatter(axes, coordinates[order], fills, width=width, n_all=len(values))
+    if names:
+        _name_classes(axes, coordinates, values, colours, width)
+
+
+def _frame(axes: Axes, coordinates: np.ndarray) -> None:
+    """A square around the whole map, so that panels are alike."""
+    middle = (coordinates.max(axis=0) + coordinates.min(axis=0)) / 2
+    half = max(np.ptp(coordinates, axis=0).max() * 0.52, 1e-9)
+    axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half),
+             aspect="equal")  # fmt: skip
+
+
+def _name_classes(
+    axes: Axes, coordinates: np.ndarray, values: pd.Series, colours: Mapping[str, object],
+    width: float,
+) -> None:  # fmt: skip
+    """Each class' name where it is densest; one that would cover another's is left out."""
+    reach = np.array(NAME_REACH) * np.ptp(axes.get_xlim()) * WIDTH / width
+    taken: list[np.ndarray] = []
+    for name in colours:
+        of_class = coordinates[(values == name).to_numpy()]
+        if not len(of_class):
+            continue
+        place = _densest(of_class)
+        if all((np.abs(place - other) > reach).any() for other in taken):
+            taken.append(place)
+            share = (place[0] - axes.get_xlim()[0]) / np.ptp(axes.get_xlim())
+            side = (
+                "left" if share < NAME_MARGIN else "right" if share > 1 - NAME_MARGIN else "center"
+            )
+            label = axes.annotate(name, place, ha=side, va="center", fontsize=8)
+            label.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
+
+
+def _densest(coordinates: np.ndarray) -> np.ndarray:
+    """The mean of the points in the fullest bin."""
+    counts, *edges = np.histogram2d(*coordinates.T, bins=NAME_BINS)
+    column, row = np.unravel_index(counts.argmax(), counts.shape)
+    bins = [
+        np.clip(np.searchsorted(edge, values, side="right") - 1, 0, NAME_BINS - 1)
+        for edge, values in zip(edges, coordinates.T, strict=True)
+    ]
+    return coordinates[(bins[0] == column) & (bins[1] == row)].mean(axis=0)
+
+
+def _scatter(
+    axes: Axes, coordinates: np.ndarray, fills: Sequence, *, width: float, n_all: int | None = None
+) -> None:
+    n_all = n_all or len(coordinates)
+    size = float(np.clip(INK * (width / WIDTH) ** 2 / n_all, 1.0, 16))
+    alpha = 0.9 if n_all < 5_000 else 0.6
+    axes.scatter(*coordinates.T, s=size, c=fills, alpha=alpha, linewidths=0, rasterized=True)
+    axes.set(xticks=[], yticks=[])
+    axes.set_xlabel("t-SNE 1 (no unit)", fontsize=8)
+    axes.set_ylabel("t-SNE 2 (no unit)", fontsize=8)
+
+
+def _handles(values: pd.Series, colours: Mapping[str, object]) -> list[Line2D]:
+    counts = values.value_counts()
+    shown = {f"{name} ({counts.get(name, 0):,})": colour for name, colour in colours.items()}
+    n_rest = len(counts) - sum(name in counts for name in colours)
+    if n_rest > 0:
+        shown[f"{OTHER} ({n_rest} classes)"] = LIGHT_GREY
+    if values.isna().any():
+        shown[f"{MISSING} ({values.isna().sum():,})"] = PALE_GREY
+    return [Line2D([], [], linestyle="", marker="o", color=colour, label=name)
+            for name, colour in shown.items()]  # fmt: skip
+
+
+def _check(coordinates: np.ndarray, values: pd.Series) -> None:
+    is_table = np.shape(coordinates) == (len(values), 2)
+    if not is_table or not np.isfinite(coordinates).all():
+        raise ParameterError(
+            f"A map of {len(values)} products needs as many pairs of finite coordinates, not an "
+            f"array of shape {np.shape(coordinates)}{'' if not is_table else ' with a gap'}."
+        )

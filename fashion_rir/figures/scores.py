@@ -1,0 +1,194 @@
+"""The figures of notebook 06; each function returns `(figure, axes)`."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fashion_rir.figures.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, WIDTH
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def between_bounds(
+    table: pd.DataFrame,
+    metric: str,
+    *,
+    floors: Mapping[str, float],
+    ceilings: Mapping[str, float],
+    title: str,
+) -> tuple[Figure, Axes]:
+    """Each model's score with its interval, between what knows nothing and what knows all.
+
+    Args:
+        table: from `tables.retrieval_table`, without floors and ceilings.
+        metric: a metric's column in it.
+        floors: scores by name; grey lines.
+        ceilings: likewise; green lines.
+        title: of the figure.
+    """
+    height = 1.8 + 0.36 * len(table)
+    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    places = np.arange(len(table))
+    value = table[metric]
+    error = [value - table[f"{metric} low"], table[f"{metric} high"] - value]
+    axes.errorbar(value, places, xerr=np.maximum(error, 0), fmt="o", color=BLUE, capsize=3)
+    for place, number in zip(places, value, strict=True):
+        axes.annotate(f"{number:.3f}", (number, place), textcoords="offset points", xytext=(0, 6),
+                      ha="center", fontsize=9)  # fmt: skip
+    for bounds, colour in ((floors, GREY), (ceilings, GREEN)):
+        for style, (name, number) in zip(("-", "--", ":", "-."), bounds.items(), strict=False):
+            axes.axvline(number, color=colour, linestyle=style, label=f"{name} ({number:.3f})")
+    axes.set_yticks(places, table["model"])
+    axes.set_ylim(len(table) - 0.5, -0.7)
+    axes.set(title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)", ylabel="model",
+             xlim=(0, 1.04))  # fmt: skip
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
+    sns.despine(figure)
+    return figure, axes
+
+
+def thesis_bars(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """Figure 5.2.10 beside ours: the thesis' mAP, and ours under its protocol and held out.
+
+    Args:
+        table: from `protocols.thesis_table`; a missing number leaves a gap.
+        title: of the figure.
+    """
+    columns = {"mAP, thesis": GREY, "mAP, its protocol": ORANGE, "mAP, held out": BLUE}
+    names = ("in the thesis", "ours, by its protocol", "ours, held out")
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
+    places = np.arange(len(table))
+    for number, (column, colour) in enumerate(columns.items()):
+        heights = table[column].to_numpy(float) if column in table else np.full(len(table), np.nan)
+        bars = axes.bar(places + 0.27 * (number - 1), heights, 0.25, color=colour,
+                        label=names[number])  # fmt: skip
+        labels = ["" if np.isnan(height) else f"{height:.2f}" for height in heights]
+        axes.bar_label(bars, labels, fontsize=8)
+    axes.set_xticks(places, table.index)
+    axes.set(title=title, xlabel="model", ylabel="mAP by articleType (0 to 1)", ylim=(0, 1.04))
+    axes.legend(fontsize=8)
+    sns.despine(figure)
+    return figure, axes
+
+
+def difference_matrix(
+    difference: pd.DataFrame, is_noise: pd.DataFrame, *, title: str, what: str
+) -> tuple[Figure, Axes]:
+    """Row less column; what is inside the noise says so.
+
+    Args:
+        difference: from `scoring.matrix_tables`.
+        is_noise: likewise.
+        title: of the figure.
+        what: the difference is of, such as `held-out mAP`.
+    """
+    size = 1.6 + 0.55 * len(difference)
+    figure, axes = plt.subplots(figsize=(WIDTH, size), layout="constrained")
+    text = difference.map("{:+.3f}".format)
+    limit = float(difference.abs().to_numpy().max()) or 1.0
+    sns.heatmap(difference.mask(is_noise), annot=text, fmt="", cmap="PuOr_r", vmin=-limit,
+                vmax=limit, linewidths=0.5, annot_kws={"fontsize": 8},
+                cbar_kws={"label": f"difference in {what}"}, ax=axes)  # fmt: skip
+    for row, column in zip(*np.nonzero(is_noise.to_numpy()), strict=True):
+        if row != column:
+            axes.text(column + 0.5, row + 0.5, "noise", ha="center", va="center", fontsize=8,
+                      color="0.3")  # fmt: skip
+    axes.set(title=title, xlabel="subtracted", ylabel="model")
+    axes.tick_params(axis="x", rotation=40)
+    plt.setp(axes.get_xticklabels(), ha="right")
+    return figure, axes
+
+
+def single_queries(shares: Mapping[str, Mapping[str, float]], *, title: str) -> tuple[Figure, Axes]:
+    """What one sample photo may find: shares of queries by their hits among the first ten.
+
+    Args:
+        shares: by model, the share of queries by number of hits, `0` to `10`.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6), layout="constrained")
+    width = 0.8 / len(shares)
+    for number, (name, of_hits) in enumerate(shares.items()):
+        places = np.arange(11) + width * (number - (len(shares) - 1) / 2)
+        heights = [100 * of_hits[str(hits)] for hits in range(11)]
+        axes.bar(places, heights, width, color=PALETTE[number], label=name, edgecolor="white")
+    axes.set_xticks(range(11))
+    axes.set(title=title, xlabel="hits among the first ten matches of one query",
+             ylabel="share of queries (%)")  # fmt: skip
+    axes.legend(fontsize=8)
+    sns.despine(figure)
+    return figure, axes
+
+
+def classes_by_size(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[Figure, Axes]:
+    """mAP of each class over its number of products: rare classes are found badly.
+
+    Args:
+        tables: by model, columns `class`, `queries`, `mAP`.
+        title: of the figure.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
+    for number, (name, table) in enumerate(tables.items()):
+        axes.scatter(table["queries"], table["mAP"], s=16, alpha=0.7, color=PALETTE[number],
+                     marker=MARKERS[number % len(MARKERS)], label=name)  # fmt: skip
+    axes.set_xscale("log")
+    axes.set(title=title, xlabel="products of the class (log scale)",
+             ylabel="mAP of the class (0 to 1)", ylim=(-0.02, 1.02))  # fmt: skip
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    sns.despine(figure)
+    return figure, axes
+
+
+def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figure, Axes]:
+    """Every protocol, label and cut-off as a point on the scale of the mAP.
+
+    Args:
+        cells: from `protocol_grid.closest`.
+        target: the reported mAP; a vertical line.
+        title: of the figure.
+    """
+    labels = list(dict.fromkeys(cells.sort_values("label")["label"]))
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.6 + 0.45 * len(labels)), layout="constrained")
+    styles = {"thesis": (ORANGE, "^", 0.12), "held_out": (BLUE, "o", -0.12)}
+    for protocol, (colour, marker, offset) in styles.items():
+        chosen = cells[cells["protocol"] == protocol]
+        places = [labels.index(label) + offset for label in chosen["label"]]
+        axes.scatter(chosen["mAP"], places, color=colour, marker=marker, s=18, alpha=0.6,
+                     label=protocol)  # fmt: skip
+    axes.axvline(target, color="black", linewidth=1, label=f"reported: {target:.3f}")
+    axes.set_yticks(range(len(labels)), labels)
+    axes.set(title=title, xlabel="mAP (0 to 1); one point a cut-off, normalisation and average",
+             ylabel="relevant by", xlim=(-0.02, 1.02))  # fmt: skip
+    axes.grid(axis="x", alpha=0.3)
+    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
+    sns.despine(figure)
+    return figure, axes
+
+
+def verdicts_by_chapter(counts: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+    """Claims of each chapter by verdict, as bars side by side, each part with its number.
+
+    Args:
+        counts: from `tables.by_chapter`; the row and the column `all` are left out.
+        title: of the figure.
+    """
+    shown = counts.drop(index="all", columns="all")
+    figure, axes = plt.subplots(figsize=(WIDTH, 1.6 + 0.5 * len(shown)), layout="constrained")
+    colours = (GREEN, PALETTE[9], ORANGE, PALETTE[4], "0.75", "0.92")
+    left = np.zeros(len(shown))
+    for (verdict, numbers), colour in zip(shown.items(), colours, strict=True):
+        bars = axes.barh(shown.index, numbers, left=left, label=verdict, color=colour,
+                         edgecolor="white")  # fmt: skip
+        axes.bar_label(bars, [n or "" for n in numbers], label_type="center", fontsize=9)
+        left += numbers.to_numpy()
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel="number of claims", ylabel="where the claim stands")
+    figure.legend(fontsize=9, loc="outside lower center", ncols=3)
+    sns.despine(figure)
+    return figure, axes

@@ -1,0 +1,1 @@
+"""Running the notebooks, the HTML report, cards, and the README's table."""

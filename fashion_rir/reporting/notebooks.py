@@ -1,0 +1,188 @@
+"""Make the notebooks as they are committed: executed as they stand, then tidied.
+
+    python -m fashion_rir.reporting.notebooks notebooks/*.ipynb
+
+A committed notebook holds what a reader sees, and nothing that changes from run to run:
+no log, no timestamp, no widget state.
+"""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from fashion_rir.errors import FashionRirError
+from fashion_rir.system import whole_file
+
+NEAR = 0.0011  # one in the third decimal
+
+NEARLY = "nbval-nearly"  # the tag of a cell that is compared so
+
+DECIMALS = re.compile(r"-?\b\d+\.\d{3,}\b")
+
+# A GPU rounds differently; logs and progress bars are no result.
+ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+WIDGET_NOTE = "Here stand menus when a kernel is running."
+
+
+def execute_and_clean(path: Path) -> list[str]:
+    """Execute a notebook in its own folder, tidy it, and write it back whole or not at all.
+
+    Args:
+        path: the notebook.
+
+    Returns:
+        What its cells wrote to stderr; it is not kept in the notebook.
+
+    Raises:
+        FashionRirError: a cell failed, or the kernel died; the notebook stays as it was.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    _execute(notebook, path)
+    messages = [
+        output.text
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if _is_stderr(output)
+    ]
+    with whole_file(path) as partial:
+        nbformat.write(clean(notebook), partial)
+    return messages
+
+
+def clean(notebook: NotebookNode) -> NotebookNode:
+    """A notebook without what changes from run to run; sources, ids and tags stay.
+
+    Args:
+        notebook: executed; it is left as it is.
+
+    Returns:
+        A copy: no stderr, no progress bar, a sentence in the place of each other widget, no
+        metadata but the tags of the cells and the name of the kernel.
+    """
+    tidy = nbformat.from_dict({**notebook, "metadata": METADATA})
+    for cell in tidy.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            kept = [o for o in cell.outputs if not (_is_stderr(o) or _is_progress(o))]
+            cell.outputs = [_without_widget(output) for output in kept]
+    return tidy
+
+
+def near(text: str, reference: str) -> str:
+    """The reference, if the text differs from it by `NEAR` at most in numbers of three decimals.
+
+    Where two distances are nearly the same, another processor may rank them the other way round.
+
+    Args:
+        text: of an output, as it is now.
+        reference: of the same output, as it was committed.
+
+    Returns:
+        `reference` or, where anything else differs, `text`.
+
+    Example:
+        >>> near("mAP 0.646", "mAP 0.645")
+        'mAP 0.645'
+        >>> near("mAP 0.649", "mAP 0.645"), near("12 hits", "11 hits")
+        ('mAP 0.649', '12 hits')
+    """
+    now, before = DECIMALS.findall(text), DECIMALS.findall(reference)
+    is_same = DECIMALS.split(text) == DECIMALS.split(reference)
+    is_near = is_same and all(
+        len(one) == len(other) and abs(float(one) - float(other)) <= NEAR
+        for one, other in zip(now, before, strict=True)
+    )
+    return reference if is_near else text
+
+
+def near_outputs(outputs: list[NotebookNode], reference: list[NotebookNode]) -> list[NotebookNode]:
+    """A cell's outputs with each text as `near` gives it; they change in place.
+
+    Args:
+        outputs: as they are now.
+        reference: as they were committed.
+    """
+    pairs = zip(*([one for one in side if not _is_stderr(one)] for side in (outputs, reference)),
+                strict=False)  # fmt: skip
+    for one, other in pairs:
+        if "text" in one and "text" in other:
+            one["text"] = near(one["text"], other["text"])
+        shown, before = one.get("data", {}), other.get("data", {})
+        for kind in ("text/plain", "text/html"):
+            if kind in shown and kind in before:
+                shown[kind] = near(shown[kind], before[kind])
+    return outputs
+
+
+def main(names: list[str]) -> None:
+    """Execute and tidy the named notebooks; say what each wrote to stderr."""
+    for name in names:
+        print(f"{name} ...", flush=True)
+        try:
+            messages = execute_and_clean(Path(name))
+        except FashionRirError as error:
+            raise SystemExit(f"Error: {error}") from error
+        if messages:
+            print(f"{name} wrote to stderr (not kept):\n{''.join(messages)}", file=sys.stderr)
+
+
+def _execute(notebook: NotebookNode, path: Path) -> None:
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    try:
+        client.execute(env=os.environ | ENVIRONMENT)
+    except CellExecutionError as error:
+        failed = [cell.id for cell in notebook.cells if _has_failed(cell)]
+        raise FashionRirError(
+            f"{path.name} stopped in cell {failed[0]}: {error.ename}: {error.evalue} Mend it and "
+            "run it again; the file stayed as it was."
+        ) from error
+    except DeadKernelError as error:
+        raise FashionRirError(
+            f"The kernel of {path.name} died (out of memory?); close other programs and run it "
+            "again."
+        ) from error
+
+
+def _has_failed(cell: NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def _is_stderr(output: NotebookNode) -> bool:
+    return output.output_type == "stream" and output.name == "stderr"
+
+
+def _is_progress(output: NotebookNode) -> bool:
+    """A progress bar of tqdm, which is a widget too."""
+    data = output.get("data", {})
+    return WIDGET in data and "%|" in data.get("text/plain", "")
+
+
+def _without_widget(output: NotebookNode) -> NotebookNode:
+    if WIDGET in output.get("data", {}):
+        output.data = nbformat.from_dict({"text/plain": WIDGET_NOTE})
+    return output
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

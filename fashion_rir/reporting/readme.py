@@ -1,0 +1,219 @@
+"""The README's table and figure of results, made from the committed records of the full run.
+
+python -m fashion_rir.reporting.readme
+"""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from fashion_rir.errors import RecordError
+from fashion_rir.evaluation import intervals
+from fashion_rir.studies import names
+from fashion_rir.system import write_text
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import tables
+from fashion_rir.workspace.folders import Workspace, open_workspace
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+FIGURE = "headline.png"
+
+NUMBERS_KEY = "Numbers"  # of the PNG's own text: the hash of what it shows
+
+SEEDS = (20, 21, 22)
+
+_THREE = "mobilenetv2-128-resize+mobilenetv2-128-pad+resnet50-224-pad"
+
+_FIVE = ["mobilenetv2-128-resize", "mobilenetv2-128-pad", "mobilenetv2-224-resize",
+         "resnet50-224-pad", "colour-histogram-64-resize"]  # fmt: skip
+
+_ATTRIBUTES = names.attribute_groups(_FIVE, SEEDS)
+
+_CONTRASTIVE = names.contrastive_groups(_FIVE, SEEDS[:1])
+
+# The best of each family by what it is: records by cosine, each of all products.
+MODELS = {
+    "type first (five embeddings, three seeds)": _ATTRIBUTES["type-first, seeds averaged"][0],
+    "joined: type, colour, gender, usage (three seeds)": _ATTRIBUTES["joined, seeds averaged"][0],
+    "label-tuned head (three embeddings, three seeds)": (
+        f"dense512-{_THREE}-seeds20+21+22-posterior-cosine"
+    ),
+    "contrastive head (SupCon)": _CONTRASTIVE["supervised head"][0],
+    "pretrained, three embeddings joined": f"{_THREE}-cosine",
+    "pretrained ResNet50, resized": "resnet50-224-resize-cosine",
+    "pretrained ResNet50, padded (the thesis' best)": "resnet50-224-pad-cosine",
+    "pretrained MobileNetV2, resized": "mobilenetv2-128-resize-cosine",
+}
+
+FLOORS = {
+    "product name, no picture": "product-name-cosine",
+    "raw pixels": "raw-pixels-16-resize-cosine",
+    "mean colour": "mean-colour-32-resize-cosine",
+    "chance": "chance-cosine",
+}
+
+CEILINGS = {"the photo's class known": "photo-oracle-articleType-cosine"}
+
+LATER = (  # records that the full run makes in notebooks 06 and 08; shown once they are there
+    "contrastive head (SupCon)", "product name, no picture", "the photo's class known",
+)  # fmt: skip
+
+COLUMNS = {  # of the table: label and metric
+    "mAP": ("articleType", "mAP"),
+    "hit rate@1": ("articleType", "hit_rate@1"),
+    "precision@10": ("articleType", "precision@10"),
+    "colour precision@10": ("baseColour", "precision@10"),
+    "graded nDCG@10": ("graded", "nDCG@10"),
+}
+
+
+def headline(workspace: Workspace) -> tuple[pd.DataFrame, dict]:
+    """The best of each family, floors and ceilings, held out.
+
+    Args:
+        workspace: of the full profile.
+
+    Returns:
+        Index: what a model is, in the order of `MODELS`, `FLOORS`, `CEILINGS`; columns: `kind`
+        (`model`, `floor`, `ceiling`), the values of `COLUMNS` (missing where a record was made
+        before a metric was), `low` and `high` of the mAP, and `weights`. And a record's inputs.
+
+    Raises:
+        RecordError: a record is missing, or two are of different profiles or catalogues.
+    """
+    kinds = {"model": MODELS, "floor": FLOORS, "ceiling": CEILINGS}
+    rows, records = {}, []
+    for kind, named in kinds.items():
+        for what, name in named.items():
+            if what in LATER and not (workspace.results / f"{name}.json").exists():
+                continue
+            record = result_records.read(workspace.results, name)
+            records.append(record)
+            rows[what] = {"kind": kind, **_cells(record)}
+    result_records.require_same(records)
+    return pd.DataFrame.from_dict(rows, orient="index"), records[0]["inputs"]
+
+
+def results_section(workspace: Workspace) -> str:
+    """The Markdown between the README's markers.
+
+    Args:
+        workspace: of the full profile.
+
+    Returns:
+        A sentence on what was measured, the figure, and the table of `headline`.
+
+    Raises:
+        RecordError: see `headline`.
+    """
+    table, inputs = headline(workspace)
+    lines = [
+        f"All {inputs['n_products']:,} real products, {inputs['n_queries']:,} test products as "
+        "queries, each taken out of the gallery; cosine. mAP, hit rate and precision count what "
+        "has the query's articleType, with a 95 % bootstrap interval in brackets; graded is what "
+        "shares more of type, colour, gender and usage. All models, also by other measures and "
+        "protocols, stand in the report (`make report PROFILE=full`).",
+        "",
+        f"![{_alt(table)}](reports/full/figures/{FIGURE})",
+        "",
+        f"| model | {' | '.join(COLUMNS)} |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    for what, row in table.iterrows():
+        name = what if row["kind"] == "model" else f"*{row['kind']}: {what}*"
+        cells = [f"{row['mAP']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"]
+        cells += ["–" if pd.isna(row[one]) else f"{row[one]:.3f}" for one in list(COLUMNS)[1:]]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    weights = tables.trained_weights(table["weights"])
+    lines += ["", f"Weights: {', '.join(weights)}. Those of "
+              "ResNet50 are a stand-in for the Keras release (see *Weights*). A dash: the record "
+              "is older than the metric. The thesis' own trained models saw samples of the "
+              "products and cannot stand in this table; the ledger holds them."]  # fmt: skip
+    return "\n".join(lines)
+
+
+def numbers_hash(workspace: Workspace) -> str:
+    """SHA-256 of the numbers that the figure shows, as its file must name it."""
+    table, _ = headline(workspace)
+    shown = table[["kind", "mAP", "low", "high"]].round(intervals.DIGITS)
+    return hashlib.sha256(shown.to_csv(lineterminator="\n").encode()).hexdigest()
+
+
+def draw_figure(workspace: Workspace) -> Path:
+    """Draw the README's figure, and write the hash of its numbers into the file.
+
+    Args:
+        workspace: of the full profile.
+    """
+    import matplotlib.pyplot as plt
+
+    from fashion_rir.figures import scores
+
+    table, _ = headline(workspace)
+    by_kind = {kind: rows for kind, rows in table.groupby("kind")}
+    models = by_kind["model"].reset_index(names="model")
+    models = models.rename(columns={"low": "mAP low", "high": "mAP high"})
+    bounds = {kind: by_kind.get(kind, table.iloc[:0])["mAP"] for kind in ("floor", "ceiling")}
+    figure, _ = scores.between_bounds(
+        models, "mAP", floors=dict(bounds["floor"]), ceilings=dict(bounds["ceiling"]),
+        title="Real catalogue: held-out mAP by articleType",
+    )  # fmt: skip
+    path = workspace.figures / FIGURE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110, metadata={NUMBERS_KEY: numbers_hash(workspace)})
+    plt.close(figure)
+    return path
+
+
+def hash_in_figure(path: Path) -> str:
+    """The hash of the numbers that a figure was drawn from; empty if it names none."""
+    with Image.open(path) as picture:
+        return picture.text.get(NUMBERS_KEY, "")
+
+
+def refreshed(text: str, section: str) -> str:
+    """The README with a new section between the markers.
+
+    Raises:
+        RecordError: the markers are not there.
+    """
+    if BEGIN not in text or END not in text:
+        raise RecordError(f"The page has lost its markers {BEGIN} and {END}; put them back.")
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n{section}\n{END}{after}"
+
+
+def main(root: Path | None = None) -> None:
+    """Write the section anew, and draw the figure where its numbers changed."""
+    workspace = open_workspace("full", root)
+    path = workspace.root / "README.md"
+    text = refreshed(path.read_text(encoding="utf-8"), results_section(workspace))
+    write_text(path, text)
+    figure = workspace.figures / FIGURE
+    if not figure.exists() or hash_in_figure(figure) != numbers_hash(workspace):
+        draw_figure(workspace)
+
+
+def _cells(record: dict) -> dict[str, object]:
+    held_out = record["protocols"]["held_out"]
+    cells: dict[str, object] = {}
+    for column, (label, metric) in COLUMNS.items():
+        found = held_out.get("graded", {}) if label == "graded" else held_out["labels"][label]
+        estimate = found.get("micro", {}).get(metric)
+        cells[column] = estimate["value"] if estimate else None
+        if column == "mAP":
+            cells |= {"low": estimate["low"], "high": estimate["high"]}
+    return cells | {"weights": record["inputs"]["model"]["weights"]}
+
+
+def _alt(table: pd.DataFrame) -> str:
+    numbers = ", ".join(f"{what} {row['mAP']:.3f}" for what, row in table.iterrows())
+    return f"Held-out mAP of each family's best model between floors and ceilings: {numbers}"
+
+
+if __name__ == "__main__":
+    main()

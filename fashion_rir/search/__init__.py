@@ -1,0 +1,1 @@
+"""Gallery, indexes, shards, re-ranking, transforms, boxes in a photo."""

@@ -1,0 +1,1 @@
+"""The shop to search by photo; needs no study."""

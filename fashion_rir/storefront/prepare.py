@@ -1,0 +1,111 @@
+"""What the storefront needs before its first visitor; made once, checked at each start."""
+
+from collections.abc import Callable, Mapping
+
+from fashion_rir.embedding import backbones, onnx_engine
+from fashion_rir.errors import FashionRirError, StoreError, WeightsError
+from fashion_rir.search.gallery import MEASURES
+from fashion_rir.storefront import models
+from fashion_rir.storefront.shop import Shop
+from fashion_rir.storefront.shop import prepare as prepare_shop
+from fashion_rir.workspace import stores
+from fashion_rir.workspace.folders import Workspace
+
+Say = Callable[[str], None]
+
+MAP_PRODUCTS = 5000  # a map of more products takes minutes: notebook 07 makes it
+
+
+def prepare(
+    workspace: Workspace,
+    parameters: Mapping[str, object],
+    say: Say = lambda text: None,
+    *,
+    every_export: bool = True,
+) -> Shop:
+    """Shop window, feature store, galleries, thresholds, and an ONNX export of each backbone.
+
+    Args:
+        workspace: of the profile.
+        parameters: of notebook 10: `catalogue`, `sample_size`, `seed`, `weights`, and `backbone`,
+            `image_size` and `preprocessing` of the model that is searched by at first.
+        say: told before long work, and what could not be done.
+        every_export: export all pretrained backbones that have a feature store, not only the
+            first model's.
+
+    Returns:
+        The shop.
+
+    Raises:
+        CatalogError: the catalogue is not there or cannot be read.
+        FashionRirError: the first model can be neither found nor made.
+    """
+    catalog = workspace.load_catalog(
+        parameters["catalogue"], sample_size=parameters["sample_size"], seed=parameters["seed"]
+    )
+    shop = prepare_shop(workspace, catalog, say)
+    first = first_model(parameters)
+    if not _is_ready(shop, first):
+        say(f"Embedding {len(catalog):,} products by {first} (goes on where it stopped)")
+        network = _build(parameters["backbone"], parameters["image_size"], parameters)
+        stores.embed(workspace, catalog, network, preprocessing=parameters["preprocessing"],
+                          engine="onnx")  # fmt: skip
+    for model in models.shown_models(shop) if every_export else [first]:
+        try:
+            _export(shop, model, parameters, say)
+        except FashionRirError as error:
+            say(f"Products only: {model} cannot embed photos. {error}")
+    for measure in MEASURES:
+        gallery = models.open_gallery(shop, first, measure, say)[0]
+        models.calibration(shop, first, gallery, say)
+    if len(catalog) <= MAP_PRODUCTS:
+        try:
+            _make_map(shop, first)
+        except FashionRirError as error:
+            say(f"No t-SNE map: {error}")
+    return shop
+
+
+def first_model(parameters: Mapping[str, object]) -> str:
+    """The name of the model that is searched by at first."""
+    return "-".join(str(parameters[key]) for key in ("backbone", "image_size", "preprocessing"))
+
+
+def _is_ready(shop: Shop, model: str) -> bool:
+    try:
+        models.open_gallery(shop, model, "cosine")
+    except StoreError:
+        return False
+    return True
+
+
+def _build(name: str, image_size: object, parameters: Mapping[str, object]) -> backbones.Backbone:
+    return backbones.build(name, weights=str(parameters["weights"]), image_size=int(image_size),
+                           seed=int(parameters["seed"]))  # fmt: skip
+
+
+def _export(shop: Shop, model: str, parameters: Mapping[str, object], say: Say) -> None:
+    """Export the backbone of a feature store, if it is a pretrained one and has no export yet."""
+    metadata = models.store_metadata(shop, model)
+    is_backbone = metadata.get("backbone") in backbones.BACKBONES
+    if not is_backbone or model != first_model(metadata):
+        return  # a trained model has a name of its own; it is searched by products only
+    path = models.export_path(shop.workspace, metadata)
+    if path.exists() and onnx_engine.check_path(path).exists():
+        return
+    say(f"Exporting {model} to ONNX, and comparing it with Keras")
+    network = _build(metadata["backbone"], metadata["image_size"], parameters)
+    if network.weights_sha256 != metadata["weights_sha256"]:
+        raise WeightsError(f"Its weights {metadata['weights']} are not the ones at hand.")
+    onnx_engine.OnnxBackbone(network, path)
+
+
+def _make_map(shop: Shop, model: str) -> None:
+    from fashion_rir.embedding.store import FeatureStore
+    from fashion_rir.studies.analysis import tsne
+    from fashion_rir.workspace import maps
+
+    metadata = models.store_metadata(shop, model)
+    store = FeatureStore.open(shop.workspace.feature_store(model))
+    vectors = store.load(shop.products["image_name"])[1]
+    tsne.project(shop.workspace, shop.catalog, (vectors, metadata), maps.MapSettings())

@@ -1,0 +1,206 @@
+"""The shop window: a catalogue made ready to be opened in a moment, by many visitors at once.
+
+Reading the real catalogue from its archive takes seconds and much memory. `prepare` reads it
+once, and keeps the table of products and one file with all photos; `open_shop` maps that file, so
+that all visitors of one machine share its pages.
+"""
+
+import io
+import json
+import mmap
+import os
+import time
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from fashion_rir.data.catalog import COLUMNS, Catalog
+from fashion_rir.errors import ImageError, StoreError
+from fashion_rir.system import remove_where_possible
+from fashion_rir.workspace.folders import Workspace
+
+SCHEMA_VERSION = 1
+
+SHOWN_HEIGHT = 320  # pixels: a higher photo is scaled down for the window
+
+FILTERS = ("gender", "masterCategory", "articleType", "baseColour", "season", "usage")
+
+HOW_TO_PREPARE = "start it with `fashion-rir storefront`, which makes it"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """What the storefront sells.
+
+    Attributes:
+        workspace: of the profile.
+        catalog: the products; their photos are read from the window, not from the archive.
+        data_hash: of the catalogue that the window was made from.
+    """
+
+    workspace: Workspace
+    catalog: Catalog
+    data_hash: str
+
+    @property
+    def folder(self) -> Path:
+        """Where the window, the galleries and the thresholds lie."""
+        return shop_folder(self.workspace)
+
+    @property
+    def products(self) -> pd.DataFrame:
+        """The catalogue's table."""
+        return self.catalog.products
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """The row of a product by its id."""
+        return {int(product): row for row, product in enumerate(self.products["id"])}
+
+    @cached_property
+    def choices(self) -> dict[str, list[str]]:
+        """The values that each filter offers, in alphabetical order."""
+        return {name: sorted(self.products[name].dropna().unique()) for name in FILTERS}
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """What each product is found by when a visitor types words, as `plain` writes them."""
+        columns = ("id", "productDisplayName", "articleType", "baseColour", "gender")
+        parts = [self.products[name].astype("str").fillna("") for name in columns]
+        return [plain(" ".join(words)) for words in zip(*parts, strict=True)]
+
+    def photo(self, row: int) -> bytes:
+        """The bytes of a product's photo."""
+        return self.catalog.source.read(self.products["image_name"].iloc[row])
+
+
+class PackedPhotos:
+    """All photos in one file: as much of `sources.Source` as a loaded catalogue needs."""
+
+    def __init__(self, path: Path, products: pd.DataFrame) -> None:
+        self.path = path
+        self.ignored_copies = 0
+        ends = products["photo_bytes"].to_numpy().cumsum()
+        starts = ends - products["photo_bytes"].to_numpy()
+        self._place = dict(zip(products["image_name"], zip(starts, ends, strict=True), strict=True))
+        try:
+            with open(path, "rb") as file:
+                self._photos = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise _broken(path, error) from error
+        if len(self._photos) != ends[-1]:
+            raise _broken(path, ValueError("another length"))
+
+    def read(self, image_name: str) -> bytes:
+        """The bytes of one photo.
+
+        Raises:
+            ImageError: the catalogue has no such photo.
+        """
+        if image_name not in self._place:
+            raise ImageError(f"There is no photo {image_name} in {self.path}.")
+        start, end = self._place[image_name]
+        return self._photos[start:end]
+
+
+def shop_folder(workspace: Workspace) -> Path:
+    """Where a profile's storefront keeps what it prepares. Never committed."""
+    return workspace.data / "storefront" / workspace.profile
+
+
+def prepare(
+    workspace: Workspace, catalog: Catalog, say: Callable[[str], None] = lambda text: None
+) -> Shop:
+    """Make the shop window of a catalogue, or take the one that is there.
+
+    Args:
+        workspace: says where it lies.
+        catalog: the products.
+        say: told before long work.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    data_hash = catalog.data_hash
+    try:
+        shop = open_shop(workspace)
+        if shop.data_hash == data_hash:
+            return shop
+    except StoreError:
+        pass  # not there yet, or damaged: made now
+    say(f"Putting {len(catalog):,} products into the shop window")
+    folder = shop_folder(workspace)
+    stem = f"{data_hash[:12]}-{os.getpid()}-{time.time_ns()}"  # never a name that is mapped
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sizes = _pack(catalog, folder / f"photos-{stem}.bin")
+        catalog.products.assign(photo_bytes=sizes).to_parquet(folder / f"products-{stem}.parquet")
+        about = {"schema": SCHEMA_VERSION, "data_hash": data_hash, "stem": stem}
+        partial = folder / f"shop.{os.getpid()}.part"
+        partial.write_text(json.dumps(about), encoding="utf-8")
+        partial.replace(folder / "shop.json")  # last: then all is there
+        made = (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet"))
+        remove_where_possible(file for file in made if stem not in file.name)
+    except OSError as error:
+        raise StoreError(f"Cannot write the shop window in {folder} ({error.strerror}).") from error
+    return open_shop(workspace)
+
+
+def open_shop(workspace: Workspace) -> Shop:
+    """The shop window that `prepare` made.
+
+    Raises:
+        StoreError: nothing there, damaged, or of another version.
+    """
+    folder = shop_folder(workspace)
+    try:
+        about = json.loads((folder / "shop.json").read_text(encoding="utf-8"))
+        if about["schema"] != SCHEMA_VERSION:
+            raise ValueError("another version")
+        products = pd.read_parquet(folder / f"products-{about['stem']}.parquet")
+        photos = PackedPhotos(folder / f"photos-{about['stem']}.bin", products)
+        products = products.drop(columns="photo_bytes")
+        catalog = Catalog(products, photos, products[list(COLUMNS)])
+        return Shop(workspace, catalog, about["data_hash"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _broken(folder, error) from error
+
+
+def plain(text: str) -> str:
+    """A text in lower case and without accents, as texts are compared."""
+    if text.isascii():  # nearly all
+        return text.lower()
+    plain = unicodedata.normalize("NFKD", text).casefold()
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+
+
+def _pack(catalog: Catalog, path: Path) -> np.ndarray:
+    """Write all photos one behind the other; returns how many bytes each takes."""
+    sizes = []
+    names = tqdm(catalog.products["image_name"], desc="photos", unit="photo", leave=False)
+    with open(path, "wb") as file:
+        for name, height in zip(names, catalog.products["height"], strict=True):
+            data = catalog.source.read(name)
+            sizes.append(file.write(data if height <= SHOWN_HEIGHT else _smaller(catalog, name)))
+    return np.array(sizes, dtype=np.int64)
+
+
+def _smaller(catalog: Catalog, name: str) -> bytes:
+    image = catalog.read_image(name)
+    image.thumbnail((SHOWN_HEIGHT, SHOWN_HEIGHT), Image.Resampling.BILINEAR)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def _broken(path: Path, error: Exception) -> StoreError:
+    return StoreError(
+        f"There is no whole shop window in {path} ({type(error).__name__}); {HOW_TO_PREPARE}."
+    )

@@ -1,0 +1,319 @@
+"""The experiments of notebook 06: what a protocol adds to a score, and what a score is worth.
+
+Each leaves a record: an audit of the thesis' protocol on one model, its full ranking, how well it
+keeps the types apart, and which of several models differ beyond noise. Floors and ceilings go the
+same way as every model (`scoring.retrieval`).
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding.embedded import Model
+from fashion_rir.errors import ParameterError
+from fashion_rir.evaluation import intervals, protocols, rankings, separation
+from fashion_rir.evaluation.rankings import RANKED_LABELS, Ranked
+from fashion_rir.thesis.numbers import THESIS_TABLES
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace
+
+# What an audit tries, the mildest first; see `audit`.
+AUDITED = ("thesis", "held_out", "no_copies", "years")
+
+FLAWS = {
+    "the query in its own gallery": ("thesis", "held_out"),
+    "identical photos in the gallery": ("held_out", "no_copies"),
+}
+
+CLASS_METRICS = ("mAP", "precision@10", "hit_rate@1")
+
+QUANTILES = (5, 25, 50, 75, 95)
+
+
+def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[str, str]:
+    """Our models that stand for those of the thesis' tables, by the rows of `THESIS_TABLES`.
+
+    Args:
+        resnet50_image_size: side of the padded pretrained network's input in pixels.
+        trained: the names of models i, h and g, as notebooks 04 and 05 store them.
+
+    Raises:
+        ParameterError: not three names.
+
+    Example:
+        >>> thesis_models(224, trained=["model-i", "model-h", "model-g"])["label-tuned"]
+        'model-g'
+    """
+    if len(trained) != len(THESIS_TABLES) - 1:
+        raise ParameterError(
+            f"The thesis trained three models (i, h, g); name ours in this order, not {trained}."
+        )
+    return dict(
+        zip(THESIS_TABLES.index, (*trained, f"resnet50-{resnet50_image_size}-pad"), strict=True)
+    )
+
+
+def audit(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: Model,
+    is_query: np.ndarray,
+    *,
+    labels: Sequence[str] = RANKED_LABELS,
+    seed: int,
+) -> dict:
+    """What each flaw of the thesis' protocol adds to the scores of one model.
+
+    The test products ask under `AUDITED`: as in the thesis, finding themselves; held out; without
+    any product of the query's own photo; and with products of odd years asking among those of even
+    years, so that nothing of the same season's shooting is found.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: of the catalogue, by cosine.
+        is_query: bool, shape (n_products,): the test products.
+        labels: what makes a product relevant; each must have two classes.
+        seed: of the bootstrap.
+
+    Returns:
+        A record of kind `audit`: `protocols` as those of `scoring.retrieval`; `added` by flaw
+        and label, the paired differences; `single_queries`, how one query's score scatters.
+
+    Raises:
+        ParameterError: see `rankings.score_rankings`.
+    """
+    vectors, metadata = model
+    name = f"audit-{metadata['model']}"
+    is_odd, is_even = _years(catalog.products)
+    inputs = result_records.describe(workspace, catalog, metadata) | {
+        "measure": "cosine",
+        "n_queries": int(is_query.sum()),
+        "n_without_year": int((~is_odd & ~is_even).sum()),
+        "labels": list(labels),
+        "seed": seed,
+    }
+    kept = result_records.read_same(workspace.results, name, inputs)
+    if kept is not None:
+        return kept
+    options = {
+        "thesis": {"is_query": is_query, "hidden": "nothing"},
+        "held_out": {"is_query": is_query},
+        "no_copies": {"is_query": is_query, "hidden": "copies"},
+        "years": {"is_query": is_query & is_odd, "is_gallery": is_even},
+    }
+    ranked = {
+        protocol: rankings.score_rankings(vectors, catalog.products, labels=labels, **chosen)
+        for protocol, chosen in options.items()
+    }
+    record = result_records.make_record(
+        "audit", name, inputs,
+        protocols={protocol: _summary(found, seed) for protocol, found in ranked.items()},
+        added={
+            flaw: _added(ranked[with_flaw], ranked[without], seed)
+            for flaw, (with_flaw, without) in FLAWS.items()
+        },
+        single_queries={label: _scatter(ranked["held_out"].scores[label]) for label in labels},
+    )  # fmt: skip
+    result_records.write(record, workspace.results)
+    return record
+
+
+def rank_everything(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: Model,
+    *,
+    labels: Sequence[str] = RANKED_LABELS,
+    seed: int,
+) -> dict:
+    """Every product asks for every other (leave-one-out): scores by label and class.
+
+    Meant for models that were not trained on this catalogue: of others, most queries were seen.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: of the catalogue, by cosine.
+        labels: what makes a product relevant; each must have two classes.
+        seed: of the bootstrap.
+
+    Returns:
+        A record of kind `full-ranking`: `labels` with `micro`, `macro` and `classes`, a list with
+        `class`, `queries` and `CLASS_METRICS`.
+
+    Raises:
+        ParameterError: see `rankings.score_rankings`.
+    """
+    vectors, metadata = model
+    name = f"full-ranking-{metadata['model']}"
+    inputs = result_records.describe(workspace, catalog, metadata) | {
+        "measure": "cosine", "n_queries": len(catalog), "labels": list(labels), "seed": seed,
+    }  # fmt: skip
+    kept = result_records.read_same(workspace.results, name, inputs)
+    if kept is not None:
+        return kept
+    ranked = rankings.score_rankings(vectors, catalog.products, labels=labels)
+    summary = _summary(ranked, seed)
+    for label, scores in ranked.scores.items():
+        summary["labels"][label]["classes"] = _by_class(scores)
+    record = result_records.make_record("full-ranking", name, inputs, **summary)
+    result_records.write(record, workspace.results)
+    return record
+
+
+def separate_types(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: Model,
+    is_test: np.ndarray,
+    *,
+    label: str = "articleType",
+    seed: int,
+) -> dict:
+    """Silhouette and class distances of a model, over all products and over test products.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: of the catalogue.
+        is_test: bool, shape (n_products,): those that a trained model has not seen.
+        label: whose classes are told apart.
+        seed: of the bootstrap.
+
+    Returns:
+        A record of kind `separation`: `separation.MEASURED` by cosine over all products, each with
+        its interval; `of_test`, the same over test products; `by_class`, `centroids` and `classes`
+        (see `separation.Separation`).
+
+    Raises:
+        ParameterError, StoreError: see `separation.separate`.
+    """
+    vectors, metadata = model
+    name = f"separation-{metadata['model']}"
+    inputs = result_records.describe(workspace, catalog, metadata) | {
+        "measure": "cosine", "label": label, "n_test": int(is_test.sum()), "seed": seed,
+    }  # fmt: skip
+    kept = result_records.read_same(workspace.results, name, inputs)
+    if kept is not None:
+        return kept
+    products = catalog.products
+    found = separation.separate(vectors, products, label=label, seed=seed)
+    tested = separation.separate(vectors[is_test], products[is_test], label=label, seed=seed)
+    record = result_records.make_record(
+        "separation", name, inputs, **_estimates(found), of_test=_estimates(tested),
+        by_class={key: intervals.rounded(value) for key, value in found.by_class.items()},
+        centroids={key: intervals.rounded(value) for key, value in found.centroids.items()},
+        classes=result_records.rows(found.classes.reset_index()), n_with_class=found.n_products,
+        n_without_class=found.n_without_class, n_lone=found.n_lone,
+    )  # fmt: skip
+    result_records.write(record, workspace.results)
+    return record
+
+
+def thesis_table(folder: Path, models: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """Tables 5.2.1 and 5.2.2: the thesis' numbers beside ours, on the products that a model saw.
+
+    The trained models may have seen samples of different sizes; each row says of how many products
+    it is, and what the pretrained network reaches on the same ones.
+
+    Args:
+        folder: a profile's results.
+        models: from `thesis_models`.
+
+    Returns:
+        One row a model of the thesis: its mAP there; ours by its protocol and held out, hit rate@1
+        likewise; the pretrained network's held-out mAP on the same products; then, of silhouette,
+        distances and ratio, theirs and ours. Missing where a record is; and the missing records.
+
+    Raises:
+        RecordError: a record is damaged.
+    """
+    pretrained, rows, missing = list(models.values())[-1], {}, []
+    for row, model in models.items():
+        thesis = THESIS_TABLES.loc[row]
+        cells: dict[str, object] = {"model": model, "mAP, thesis": thesis["mAP"]}
+        found, absent = result_records.there(folder, [f"audit-{model}"])
+        missing += absent
+        if found:
+            cells |= _audit_cells(found[0])
+            of_part = f"audit-{pretrained}-of-{cells['products']}"
+            beside, absent = (
+                ([], []) if model == pretrained else result_records.there(folder, [of_part])
+            )
+            missing += absent
+            if beside:
+                cells["mAP, pretrained, held out"] = _audit_cells(beside[0])["mAP, held out"]
+        found, absent = result_records.there(folder, [f"separation-{model}"])
+        missing += absent
+        for name in separation.MEASURED:
+            cells[f"{name}, thesis"] = thesis[name]
+            cells[name] = found[0][name]["value"] if found else np.nan
+        rows[row] = cells
+    return pd.DataFrame.from_dict(rows, orient="index"), missing
+
+
+def _audit_cells(record: Mapping) -> dict[str, object]:
+    cells: dict[str, object] = {"products": record["inputs"]["n_products"]}
+    for protocol, said in (("thesis", "its protocol"), ("held_out", "held out")):
+        micro = record["protocols"][protocol]["labels"]["articleType"]["micro"]
+        for metric in ("mAP", "hit_rate@1"):
+            cells[f"{metric}, {said}"] = micro[metric]["value"]
+    return cells
+
+
+def _years(products: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Products of odd and of even years; a missing year is neither."""
+    years = products["year"].astype("Float64")
+    is_odd, is_even = ((years % 2 == rest).fillna(False).to_numpy(bool) for rest in (1, 0))
+    return is_odd, is_even
+
+
+def _summary(ranked: Ranked, seed: int) -> dict[str, object]:
+    labels = {
+        label: protocols.score_summary(scores, ranked.n_excluded[label], seed=seed)
+        for label, scores in ranked.scores.items()
+    }
+    return {"labels": labels, "n_gallery": ranked.n_gallery}
+
+
+def _added(with_flaw: Ranked, without: Ranked, seed: int) -> dict[str, dict[str, object]]:
+    """By label, the paired differences of all metrics over the queries that both scored."""
+    added = {}
+    for label, scores in with_flaw.scores.items():
+        first, second = scores.drop(columns="label"), without.scores[label].drop(columns="label")
+        both = first.index.intersection(second.index)
+        difference = first.loc[both] - second.loc[both]
+        estimates = intervals.bootstrap_mean(difference.to_numpy(), seed=seed)
+        added[label] = {"n_queries": len(both)} | {
+            metric: intervals.estimate_dict(estimate)
+            for metric, estimate in zip(difference.columns, estimates, strict=True)
+        }
+    return added
+
+
+def _scatter(scores: pd.DataFrame) -> dict[str, object]:
+    """How far a single query's score is from the mean over all."""
+    hits = (scores["precision@10"] * 10).round().astype(int)
+    shares = hits.value_counts(normalize=True).reindex(range(11), fill_value=0)
+    return {
+        "hits_among_10": {str(n): intervals.rounded(share) for n, share in shares.items()},
+        "mAP": {str(q): intervals.rounded(np.percentile(scores["mAP"], q)) for q in QUANTILES},
+        "deviation": {
+            metric: intervals.rounded(scores[metric].std()) for metric in ("mAP", "precision@10")
+        },
+    }
+
+
+def _by_class(scores: pd.DataFrame) -> list[dict[str, object]]:
+    grouped = scores.groupby("label")
+    table = grouped[list(CLASS_METRICS)].mean()
+    table.insert(0, "queries", grouped.size())
+    return result_records.rows(table.rename_axis("class").reset_index())
+
+
+def _estimates(found: separation.Separation) -> dict[str, dict[str, float]]:
+    return {name: intervals.estimate_dict(found.estimates[name]) for name in separation.MEASURED}

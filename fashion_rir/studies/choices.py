@@ -1,0 +1,97 @@
+"""Parameters chosen by validation products that ask among training products, each as a record.
+
+No test product has a say in them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.data.splits import ASKED_PROTOCOLS, Asking
+from fashion_rir.embedding.embedded import Model
+from fashion_rir.errors import ParameterError
+from fashion_rir.evaluation import intervals
+from fashion_rir.studies import scoring
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace
+
+
+def choose(
+    workspace: Workspace,
+    catalog: Catalog,
+    metadata: Mapping[str, object],
+    asking: Asking,
+    grid: Sequence[Mapping[str, float]],
+    score: Callable[..., float],
+    **inputs: object,
+) -> dict:
+    """The parameters with the best validation mAP, as a record.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        metadata: of the model that is to be made; its name becomes the record's.
+        asking: who asks.
+        grid: the parameters to choose from.
+        score: from parameters to the validation mAP.
+        inputs: what else the scores depend on.
+
+    Returns:
+        A record of kind `choice` with `rows` (the grid and its `validation mAP`) and `chosen`. One
+        of the same inputs is not made again.
+
+    Raises:
+        ParameterError: an empty grid.
+    """
+    if len(grid) == 0:
+        raise ParameterError(f"There is nothing to choose for {metadata['model']}; give a grid.")
+    parts = asking.parts
+    inputs = {
+        **result_records.describe(workspace, catalog, metadata),
+        "n_fit": int(parts.is_fit.sum()),
+        "n_queries": len(asking.validation_queries(type_codes(catalog))),
+        "grid": [dict(parameters) for parameters in grid],
+        "seed": asking.seed,
+        **inputs,
+    }
+    name = f"choice-{metadata['model']}"
+    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+        return record
+    rows = [{**some, "validation mAP": intervals.rounded(score(**some))} for some in grid]
+    best = max(range(len(rows)), key=lambda row: rows[row]["validation mAP"])
+    record = result_records.make_record("choice", name, inputs, rows=rows, chosen=dict(grid[best]))
+    result_records.write(record, workspace.results)
+    return record
+
+
+def score(workspace: Workspace, catalog: Catalog, model: Model, asking: Asking) -> Model:
+    """Score embeddings as `asking` says; gives them back.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: embeddings and metadata.
+        asking: its test products ask, all of them.
+    """
+    scoring.retrieval(workspace, catalog, model, asking.parts.is_test, measure="cosine",
+                          seed=asking.seed, protocols=ASKED_PROTOCOLS)  # fmt: skip
+    return model
+
+
+def named(metadata: Mapping[str, object], method: str, **parameters: object) -> dict:
+    """The metadata of what a method makes of a model.
+
+    Args:
+        metadata: of the model.
+        method: becomes a part of the name.
+        parameters: what else the embeddings depend on.
+    """
+    name = f"{metadata['model']}+{method}"
+    return {**metadata, **parameters, "model": name, "transform": method}
+
+
+def type_codes(catalog: Catalog) -> np.ndarray:
+    """The articleTypes as integers, -1 where missing; shape (n_products,)."""
+    return pd.factorize(catalog.products["articleType"], sort=True)[0]

@@ -1,0 +1,231 @@
+"""One table of every model of a profile, what it costs, and which ones no other beats."""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding import backbones, embed, onnx_engine
+from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import stores
+from fashion_rir.workspace.folders import Workspace
+
+COSTS_NAME = "embedding-costs"
+
+BATCH_SIZE = 64
+
+HEAD = "head"  # what the cost of a head is looked up by
+
+HEAD_CLASSES = 130  # about as many articleTypes as the real catalogue has
+
+POOLING_IN_NAME = re.compile(r"-gem[\d.]+")  # costs nothing beside the network
+
+SEEDS_IN_NAME = re.compile(r"-seeds([\d+]+)")
+
+EMBEDDING_COST, TRAINING_COST = "ms an image", "training s"
+
+Work = tuple[Callable[[np.ndarray], object], np.ndarray]  # what to run, and on what
+
+
+def measure_costs(
+    workspace: Workspace,
+    catalog: Catalog,
+    embedders: Sequence[embed.Embedder],
+    *,
+    engine: str = "keras",
+    head_dim: int,
+    n_pictures: int = 256,
+    n_rounds: int = 3,
+) -> dict:
+    """How long each embedder takes for a picture, all in the same run, as a record.
+
+    Pictures are decoded before. Each embedder sees a batch first that is not timed; of the rounds
+    the fastest counts, and the embedders take turns, as other work on the machine only slows.
+
+    Args:
+        workspace: says where the record lies.
+        catalog: its first pictures are taken.
+        embedders: backbones, and whatever else embeds.
+        engine: what runs the backbones, see `stores.embed`.
+        head_dim: numbers a product that a head on stored embeddings takes; a head with a hidden
+            layer of 512 and 130 classes is measured, too.
+        n_pictures: that are embedded in a round, at least 1.
+        n_rounds: at least 1.
+
+    Returns:
+        A record of kind `cost`, whose timings hold `ms_an_image` by `cost_key`, and of the `head`.
+        One of the same inputs is not made again.
+
+    Raises:
+        ParameterError: no embedder, unknown engine, or a number below 1.
+    """
+    if not embedders or min(n_pictures, n_rounds, head_dim) < 1:
+        raise ParameterError(
+            "Costs are measured of at least 1 embedder, picture, round and number, not of "
+            f"{len(embedders)}, {n_pictures}, {n_rounds} and {head_dim}."
+        )
+    names = catalog.products["image_name"].tolist()[:n_pictures]
+    about = {_key(one): one.metadata("resize") for one in embedders}
+    inputs = {
+        "profile": workspace.profile,
+        "data_hash": catalog.data_hash,
+        "embedders": {key: {k: str(v) for k, v in one.items()} for key, one in about.items()},
+        "engine": engine,
+        "head_dim": head_dim,
+        "n_pictures": len(names),
+        "n_rounds": n_rounds,
+        "batch_size": BATCH_SIZE,
+    }
+    if (record := result_records.read_same(workspace.results, COSTS_NAME, inputs)) is not None:
+        return record
+    from fashion_rir.training import end_to_end  # with Keras, which the tables do without
+
+    pictures = {
+        size: end_to_end.load_pictures(catalog, names, size, "resize")
+        for size in {one.image_size for one in embedders}
+    }
+    running = {_key(one): _running(workspace, one, engine) for one in embedders}
+    work = {key: (one.embed, pictures[one.image_size]) for key, one in running.items()}
+    work[HEAD] = _head_work(len(names), head_dim)
+    costs = {key: round(1000 * took / len(names), 4) for key, took in
+             _fastest(work, n_rounds).items()}  # fmt: skip
+    record = result_records.make_record("cost", COSTS_NAME, inputs, timings={"ms_an_image": costs})
+    result_records.write(record, workspace.results)
+    return record
+
+
+def cost_table(record: Mapping, *, reference: str) -> pd.DataFrame:
+    """The record of `measure_costs`, the cheapest first.
+
+    Args:
+        record: of kind `cost`.
+        reference: the embedder that costs 1, such as `mobilenetv2-128`.
+
+    Returns:
+        Columns `ms an image`, `images a second`, and `relative` to the reference.
+
+    Raises:
+        RecordError: the reference was not measured.
+    """
+    costs = pd.Series(record["timings"]["ms_an_image"], name=EMBEDDING_COST).sort_values()
+    if reference not in costs:
+        raise RecordError(
+            f"The record {record['name']} has no cost of {reference!r} (it has: "
+            f"{', '.join(costs.index)}); measure it too."
+        )
+    table = pd.DataFrame({EMBEDDING_COST: costs, "images a second": 1000 / costs})
+    return table.assign(relative=costs / costs[reference]).rename_axis("embedder")
+
+
+def cost_key(backbone: str, image_size: int | str) -> str:
+    """What the cost of a network at a size is looked up by.
+
+    Example:
+        >>> cost_key("mobilenetv2", 128)
+        'mobilenetv2-128'
+    """
+    return f"{backbone}-{image_size}"
+
+
+def embedding_cost(model: Mapping[str, str], costs: Mapping[str, float]) -> float:
+    """Milliseconds that a model needs for a picture: the sum over the networks that it asks.
+
+    A network that sees the photo prepared in two ways is asked twice. A head comes on top.
+
+    Args:
+        model: a retrieval record's `inputs.model`; several networks are joined by `+`.
+        costs: `ms_an_image` of a cost record.
+
+    Returns:
+        Not a number where a network was not measured.
+
+    Example:
+        >>> two = {"backbone": "mobilenetv2+resnet50", "image_size": "128+224"}
+        >>> embedding_cost(two, {"mobilenetv2-128": 5.0, "resnet50-224": 40.0})
+        45.0
+    """
+    networks = POOLING_IN_NAME.sub("", model["backbone"]).split("+")
+    keys = map(cost_key, networks, model["image_size"].split("+"))
+    parts = [*keys, HEAD] if HEAD in model else keys
+    return float(sum(costs.get(part, np.nan) for part in parts))
+
+
+def training_cost(record: Mapping, seconds: Mapping[str, float]) -> float:
+    """Seconds that training took for the model of a retrieval record, without pretraining.
+
+    Args:
+        record: of kind `retrieval`. If its model's metadata have `trainings`, these are the names
+            of its trainings, with spaces between. Else its training is the one whose name the
+            model's begins with; one of several seeds (`-seeds20+21`) has one for each.
+        seconds: by the name of each training record.
+
+    Returns:
+        0 for a model without training; not a number where a named training has no record.
+
+    Example:
+        >>> record = {"inputs": {"model": {"model": "probe-a-seeds1+2-posterior"}}}
+        >>> training_cost(record, {"probe-a-seed1": 3.0, "probe-a-seed2": 4.0})
+        7.0
+    """
+    model = record["inputs"]["model"]
+    if "trainings" in model:
+        return float(sum(seconds.get(name, np.nan) for name in model["trainings"].split()))
+    name = model["model"]
+    names = [name]
+    if several := SEEDS_IN_NAME.search(name):
+        names = [name.replace(several[0], f"-seed{seed}") for seed in several[1].split("+")]
+    found = [[known for known in seconds if _belongs(one, known)] for one in names]
+    return float(sum(seconds[max(known, key=len)] for known in found if known))
+
+
+def _key(embedder: embed.Embedder) -> str:
+    about = embedder.metadata("resize")
+    return cost_key(str(about["backbone"]), str(about["image_size"]))
+
+
+def _running(workspace: Workspace, embedder: embed.Embedder, engine: str) -> embed.Embedder:
+    """The embedder, or a backbone's faster twin."""
+    if engine not in stores.ENGINES:
+        raise unknown_name("engine", engine, stores.ENGINES)
+    if engine == "keras" or not isinstance(embedder, backbones.Backbone):
+        return embedder
+    export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
+    return onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
+
+
+def _head_work(n_products: int, dim: int) -> Work:
+    from fashion_rir.training import heads
+
+    features = np.random.default_rng(0).normal(size=(n_products, dim)).astype(np.float32)
+    head = heads.build_head(features, HEAD_CLASSES, heads.HeadSettings(), seed=0)
+    return head.predict_on_batch, features
+
+
+def _fastest(work: Mapping[str, Work], n_rounds: int) -> dict[str, float]:
+    """Seconds of the fastest round of each."""
+    for run, inputs in work.values():
+        run(inputs[:BATCH_SIZE])
+    fastest = dict.fromkeys(work, np.inf)
+    for _ in range(n_rounds):
+        for key, (run, inputs) in work.items():
+            start = time.perf_counter()
+            for first in range(0, len(inputs), BATCH_SIZE):
+                run(inputs[first : first + BATCH_SIZE])
+            fastest[key] = min(fastest[key], time.perf_counter() - start)
+    return fastest
+
+
+def _belongs(model: str, training: str) -> bool:
+    """Whether a model's name says that it was made by a training."""
+    return model == training or model.startswith(f"{training}-")
+
+
+def read_kind(folder: Path, kind: str) -> list[dict]:
+    """All records of a kind, also of different catalogues."""
+    records = [result_records.read(folder, file.stem) for file in sorted(folder.glob("*.json"))]
+    return [record for record in records if record["kind"] == kind]

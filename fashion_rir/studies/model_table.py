@@ -1,0 +1,169 @@
+"""Model table."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.errors import ParameterError, RecordError
+from fashion_rir.studies.costs import (
+    EMBEDDING_COST,
+    TRAINING_COST,
+    embedding_cost,
+    read_kind,
+    training_cost,
+)
+from fashion_rir.workspace import tables
+
+INPUT_IN_NAME = r"-\d+-(?:resize|pad-white|pad|crop)"  # pixels, and how a photo becomes square
+
+SOURCES_IN_NAME = re.compile(rf"[a-z0-9]+{INPUT_IN_NAME}(?:\+[a-z0-9-]+?{INPUT_IN_NAME}){{2,}}")
+
+SEED_IN_NAME = re.compile(r"-seed(\d+)")
+
+COLUMNS = {  # of the table: label and metric
+    "mAP": ("articleType", "mAP"),
+    "MAP@R": ("articleType", "MAP@R"),
+    "colour P@10": ("baseColour", "precision@10"),
+    "graded nDCG@10": ("graded", "nDCG@10"),
+}
+
+
+def model_table(
+    folder: Path, *, data_hash: str, measure: str = "cosine"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every model that was scored on a catalogue, the best mAP first.
+
+    Args:
+        folder: a profile's results.
+        data_hash: of the catalogue; models that were scored on a sample of it are left out.
+        measure: one of `gallery.MEASURES`.
+
+    Returns:
+        The table: index `model`, without its seed; `seeds` (how many), `dim`, `weights`; for each
+        of `COLUMNS` the means over the seeds, held out and `unseen`, micro and `macro`; `training
+        s` (of one seed) and `ms an image` where they were measured. And the records that are left
+        out: columns `record` and `reason`.
+
+    Raises:
+        RecordError: no record is left.
+    """
+    records, left_out = _comparable(read_kind(folder, "retrieval"), data_hash, measure)
+    if not records:
+        raise RecordError(
+            f"{folder} has no retrieval record by {measure} of this catalogue under both "
+            "protocols; run the notebooks first."
+        )
+    groups: dict[str, list[dict]] = {}
+    for record in records:
+        groups.setdefault(SEED_IN_NAME.sub("", record["inputs"]["model"]["model"]), []).append(
+            record
+        )
+    table = tables.seed_table(groups, protocol="held_out", metrics=[]).set_index("model")
+    for protocol in ("held_out", "unseen"):
+        for average in ("micro", "macro"):
+            found = tables.seed_table(groups, protocol=protocol, metrics=COLUMNS.values(),
+                                       average=average).set_index("model")  # fmt: skip
+            words = [word for word in (protocol, average) if word not in ("held_out", "micro")]
+            for name, (label, metric) in COLUMNS.items():
+                table[" ".join([name, *words])] = found[f"{label} {metric}"]
+    return _with_costs(table, folder, groups).sort_values("mAP", ascending=False), left_out
+
+
+def short_names(names: Iterable[str]) -> list[str]:
+    """Names that fit into a table or figure: three joined embeddings and more are only counted.
+
+    Args:
+        names: of models; one that would become another's keeps its length.
+
+    Example:
+        >>> short_names(["head-a-32-pad+b-32-pad+c-32-crop-hidden", "a-32-pad+b-32-pad"])
+        ['head-3 embeddings-hidden', 'a-32-pad+b-32-pad']
+    """
+    names = list(names)
+    found = [
+        SOURCES_IN_NAME.sub(lambda one: f"{one[0].count('+') + 1} embeddings", name)
+        for name in names
+    ]
+    return [
+        name if found.count(short) > 1 else short for name, short in zip(names, found, strict=True)
+    ]
+
+
+def pareto_front(
+    table: pd.DataFrame, *, costs: Sequence[str] = (), gains: Sequence[str] = ()
+) -> pd.Series:
+    """Which rows no other row beats: none is as good in all columns and better in one.
+
+    Args:
+        table: one row a model.
+        costs: columns of which less is better.
+        gains: columns of which more is better.
+
+    Returns:
+        bool, by the table's index. A row that lacks one of the numbers is not on the front.
+
+    Raises:
+        ParameterError: no column, or one that the table does not have.
+
+    Example:
+        >>> table = pd.DataFrame({"ms": [1, 2, 3], "mAP": [0.2, 0.6, 0.5]}, index=["a", "b", "c"])
+        >>> pareto_front(table, costs=["ms"], gains=["mAP"]).tolist()
+        [True, True, False]
+    """
+    columns = [*costs, *gains]
+    absent = [column for column in columns if column not in table]
+    if absent or not columns:
+        raise ParameterError(
+            f"A front is drawn over columns of the table; it has no {absent or 'columns given'} "
+            f"(it has: {', '.join(map(str, table.columns))})."
+        )
+    values = table[columns].to_numpy(dtype=np.float64, copy=True)
+    values[:, : len(costs)] *= -1  # more is better everywhere
+    is_as_good = (values[:, None] >= values[None]).all(axis=2)  # [one, other]: one against other
+    is_better = (values[:, None] > values[None]).any(axis=2)
+    is_beaten = (is_as_good & is_better).any(axis=0)
+    return pd.Series(~is_beaten & np.isfinite(values).all(axis=1), index=table.index)
+
+
+def _comparable(
+    records: Iterable[dict], data_hash: str, measure: str
+) -> tuple[list[dict], pd.DataFrame]:
+    """The records of one catalogue and measure that all test products were asked for."""
+    records = list(records)
+    same_data = [r["inputs"]["n_queries"] for r in records if r["inputs"]["data_hash"] == data_hash]
+    n_queries = max(same_data, default=0)
+    kept, left_out = [], []
+    for record in records:
+        inputs = record["inputs"]
+        if inputs["data_hash"] != data_hash:
+            reason = "of another catalogue, such as a sample"
+        elif inputs["measure"] != measure:
+            reason = f"by {inputs['measure']}"
+        elif inputs["n_queries"] != n_queries:
+            reason = f"asked {inputs['n_queries']:,} of {n_queries:,} queries"
+        elif not {"held_out", "unseen"} <= set(record["protocols"]):
+            reason = "not under both protocols"
+        else:
+            kept.append(record)
+            continue
+        left_out.append({"record": record["name"], "reason": reason})
+    return kept, pd.DataFrame(left_out, columns=["record", "reason"])
+
+
+def _with_costs(
+    table: pd.DataFrame, folder: Path, groups: Mapping[str, Sequence[dict]]
+) -> pd.DataFrame:
+    """The table with what each model costs to train and to embed."""
+    trainings = read_kind(folder, "training")
+    seconds = {one["name"]: one["timings"]["training_seconds"] for one in trainings}
+    measured = [one["timings"]["ms_an_image"] for one in read_kind(folder, "cost")]
+    costs = {name: cost for some in measured for name, cost in some.items()}
+    trained = [
+        float(np.mean([training_cost(record, seconds) for record in groups[name]]))
+        for name in table.index
+    ]
+    embedded = [embedding_cost(groups[name][0]["inputs"]["model"], costs) for name in table.index]
+    return table.assign(**{TRAINING_COST: trained, EMBEDDING_COST: embedded})

@@ -1,0 +1,1 @@
+"""Experiments on pretrained networks and on descriptors that learn nothing."""

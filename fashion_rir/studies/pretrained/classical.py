@@ -1,0 +1,344 @@
+"""The experiments of notebook 08 on the ways of search before convolutional networks.
+
+Each descriptor of `classical` is embedded and scored like a network. `precluster` measures the
+literature's short cut, to search one k-means cluster only.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding import descriptors, embed
+from fashion_rir.embedding.descriptors import BagOfVisualWords
+from fashion_rir.errors import ParameterError, TrainingError, unknown_name
+from fashion_rir.evaluation import intervals
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.trained import runs
+from fashion_rir.system import whole_file
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import stores
+from fashion_rir.workspace.folders import Workspace
+
+FIXED = {
+    "perceptual-hash": descriptors.PerceptualHash,
+    "colour-histogram": descriptors.ColourHistogram,
+    "hog": descriptors.Hog,
+}
+
+BAGS = tuple(descriptors.DETECTORS)  # these learn a vocabulary first
+
+DESCRIPTORS = (*FIXED, *BAGS)
+
+VOCABULARY_FILE = "vocabulary.npy"
+
+
+def embed_descriptor(
+    workspace: Workspace,
+    catalog: Catalog,
+    name: str,
+    is_train: np.ndarray,
+    *,
+    preprocessing: str = "resize",
+    n_words: int = 256,
+    n_pictures: int = 2000,
+    seed: int,
+) -> tuple[np.ndarray, dict[str, object]]:
+    """The catalogue's embeddings by a classical descriptor: from its feature store, or made.
+
+    Args:
+        workspace: says where the store and the vocabulary lie.
+        catalog: the products.
+        name: one of `DESCRIPTORS`.
+        is_train: bool, shape (n_products,): a vocabulary is learned on some of these.
+        preprocessing: see `images.PREPROCESSING`.
+        n_words: of a vocabulary.
+        n_pictures: that a vocabulary is learned from, at most.
+        seed: of their draw and of k-means.
+
+    Returns:
+        float32 (n_products, embedding_dim) and metadata, as `stores.embed`. Those of a bag of
+        words say how many pictures have no keypoint (`n_without_keypoints`).
+
+    Raises:
+        ParameterError: unknown descriptor, or too many words for the pictures.
+        StoreError: see `stores.embed`.
+    """
+    made = embedder(workspace, catalog, name, is_train, preprocessing=preprocessing,
+                    n_words=n_words, n_pictures=n_pictures, seed=seed)  # fmt: skip
+    vectors, metadata = stores.embed(workspace, catalog, made, preprocessing=preprocessing)
+    if name in BAGS:
+        metadata = metadata | {"n_without_keypoints": descriptors.n_without_keypoints(vectors)}
+    return vectors, metadata
+
+
+def embedder(
+    workspace: Workspace,
+    catalog: Catalog,
+    name: str,
+    is_train: np.ndarray,
+    *,
+    preprocessing: str = "resize",
+    n_words: int = 256,
+    n_pictures: int = 2000,
+    seed: int,
+) -> embed.Embedder:
+    """A classical descriptor, with its vocabulary if it needs one; see `embed_descriptor`."""
+    if name not in DESCRIPTORS:
+        raise unknown_name("classical descriptor", name, DESCRIPTORS)
+    if name in FIXED:
+        return FIXED[name]()
+    return learn_words(workspace, catalog, name, is_train, preprocessing=preprocessing,
+                       n_words=n_words, n_pictures=n_pictures, seed=seed)  # fmt: skip
+
+
+def model_name(name: str, *, preprocessing: str = "resize", n_words: int = 256) -> str:
+    """What the embeddings of a descriptor are called.
+
+    Args:
+        name: one of `DESCRIPTORS`.
+        preprocessing, n_words: see `embed_descriptor`.
+
+    Example:
+        >>> model_name("sift", n_words=64)
+        'bag-of-sift-words-64-128-resize'
+    """
+    if name in FIXED:
+        return f"{name}-{FIXED[name].image_size}-{preprocessing}"
+    return f"bag-of-{name}-words-{n_words}-{BagOfVisualWords.image_size}-{preprocessing}"
+
+
+def learn_words(
+    workspace: Workspace,
+    catalog: Catalog,
+    detector: str,
+    is_train: np.ndarray,
+    *,
+    preprocessing: str,
+    n_words: int,
+    n_pictures: int,
+    seed: int,
+) -> BagOfVisualWords:
+    """A bag of visual words with the vocabulary that an earlier call kept, or a new one.
+
+    It is kept because k-means' last digits differ between machines, and a feature store takes
+    embeddings by one vocabulary only.
+
+    Args:
+        workspace: says where the vocabulary lies.
+        catalog, is_train, preprocessing, n_words, n_pictures, seed: see `embed_descriptor`.
+        detector: `sift` or `orb`.
+
+    Returns:
+        The bag, fitted.
+
+    Raises:
+        ParameterError: no training product, or too many words for the pictures.
+        TrainingError: the kept vocabulary is damaged.
+    """
+    if n_pictures < 1 or not np.any(is_train):
+        raise ParameterError(
+            f"A vocabulary needs at least 1 training picture; there are {np.sum(is_train)} and "
+            f"{n_pictures} are asked for."
+        )
+    bag = BagOfVisualWords(detector)
+    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(is_train))[:n_pictures]
+    names = catalog.products["image_name"].iloc[np.sort(drawn)].tolist()
+    inputs = {"data_hash": catalog.data_hash, "pictures": names, "detector": detector,
+              "preprocessing": preprocessing, "n_words": n_words, "seed": seed}  # fmt: skip
+    path = runs.folder(workspace, f"words-{detector}", inputs) / VOCABULARY_FILE
+    if path.exists():
+        bag.vocabulary = _kept_words(path, n_words)
+        return bag
+    pictures = embed.batches(catalog, names, bag.image_size, preprocessing, batch_size=64)
+    # The last batch is filled up with black pictures, which are none of the catalogue's.
+    bag.fit((batch[: len(some)] for some, batch in pictures), n_words=n_words, seed=seed)
+    with whole_file(path, TrainingError) as partial, open(partial, "wb") as file:
+        np.save(file, bag.vocabulary)
+    return bag
+
+
+def precluster(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: tuple[np.ndarray, Mapping[str, object]],
+    is_query: np.ndarray,
+    *,
+    n_clusters: Sequence[int] = (3, 9, 30, 100),
+    seed: int,
+) -> dict:
+    """What k-means pre-clustering saves and costs, by the number of clusters, as a record.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products.
+        model: embeddings (n_products, embedding_dim) and metadata.
+        is_query: bool, shape (n_products,): test products that ask; clusters are learned on the
+            others.
+        n_clusters: how many, one row each.
+        seed: of k-means.
+
+    Returns:
+        A record of kind `preclustering`; its `rows` are those of `classical.preclustering`. One
+        of the same inputs is not made again.
+
+    Raises:
+        ParameterError: no number, or one that `classical.preclustering` refuses.
+    """
+    if len(n_clusters) == 0:
+        raise ParameterError("Say how many clusters are to be made, once at least.")
+    vectors, metadata = model
+    inputs = {
+        **result_records.describe(workspace, catalog, metadata),
+        "n_queries": int(is_query.sum()),
+        "n_clusters": list(n_clusters),
+        "label": "articleType",
+        "seed": seed,
+    }
+    name = preclustering_name(str(metadata["model"]))
+    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+        return record
+    codes = pd.factorize(catalog.products["articleType"], sort=True)[0]
+    found = [preclustering(vectors, is_query, codes, n_clusters=n, seed=seed) for n in n_clusters]
+    rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]
+    record = result_records.make_record("preclustering", name, inputs, rows=rows)
+    result_records.write(record, workspace.results)
+    return record
+
+
+def preclustering_name(model: str) -> str:
+    """The name of the record of `precluster`."""
+    return f"preclustering-{model}"
+
+
+def preclustering_table(record: Mapping) -> pd.DataFrame:
+    """The record of `precluster`, one row a number of clusters; shares are 0 to 1."""
+    table = pd.DataFrame(record["rows"]).set_index("n_clusters")
+    names = {
+        "n_queries_short": "queries with fewer than 10 in their cluster",
+        "share_compared": "share of the gallery compared",
+        "recall": "recall of the exact 10",
+        "precision_exact": "precision@10, exact",
+        "precision_clustered": "precision@10, own cluster",
+    }
+    return table[list(names)].rename(columns=names).rename_axis("clusters")
+
+
+def preclustering(
+    embeddings: np.ndarray,
+    is_query: np.ndarray,
+    labels: np.ndarray,
+    *,
+    n_clusters: int = 9,
+    seed: int,
+    k: int = 10,
+) -> dict[str, float]:
+    """Search only the query's k-means cluster, against search of the whole gallery.
+
+    By cosine, the query itself taken out. The clusters are learned on the products that do not
+    ask. It is `indexes.Index` of kind `ivf` with an effort of 1, but with as few clusters as the
+    literature has.
+
+    Args:
+        embeddings: float32, shape (n_products, embedding_dim).
+        is_query: bool, shape (n_products,): the test products.
+        labels: integers, shape (n_products,): what makes a product relevant, such as the codes
+            of articleType; -1 where it is missing.
+        n_clusters: from 1 to the number of products that do not ask.
+        seed: of k-means.
+        k: how many matches, from 1 to n_products - 1.
+
+    Returns:
+        `n_clusters`, `k`, `n_queries`; `n_queries_short`: those whose cluster holds fewer than k
+        others (the places left free count as misses); `share_compared`: the mean share of the
+        gallery that a query is compared with, the clusters' centres included; `recall`: the share
+        of the exact k matches that are found; and the precision of both ways over the queries
+        with a label, `precision_exact` and `precision_clustered`.
+
+    Raises:
+        ParameterError: lengths that differ, no query, none with a label, or a number out of range.
+        StoreError: embeddings that are not finite or all zeros.
+    """
+    from sklearn.cluster import KMeans
+
+    is_query, labels = _checked_queries(embeddings, is_query, labels, n_clusters)
+    gallery = Gallery(embeddings, np.arange(len(embeddings)), "cosine")
+    queries = np.flatnonzero(is_query)
+    exact = gallery.search(embeddings[queries], k, exclude_ids=queries).ids
+    model = KMeans(n_clusters, n_init=3, random_state=seed).fit(gallery.vectors[~is_query])
+    cluster = model.predict(gallery.vectors)
+    found = _search_within(gallery, cluster, queries, k)
+    n_others = np.bincount(cluster, minlength=n_clusters)[cluster[queries]] - 1
+    is_found = [np.isin(wanted, some) for wanted, some in zip(exact, found, strict=True)]
+    return {
+        "n_clusters": n_clusters,
+        "k": k,
+        "n_queries": len(queries),
+        "n_queries_short": int(np.sum(n_others < k)),
+        "share_compared": float(np.mean(n_others + n_clusters) / (len(embeddings) - 1)),
+        "recall": float(np.mean(is_found)),
+        "precision_exact": _precision(exact, labels, labels[queries]),
+        "precision_clustered": _precision(found, labels, labels[queries]),
+    }
+
+
+def _kept_words(path: Path, n_words: int) -> np.ndarray:
+    try:
+        words = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise TrainingError(
+            f"The vocabulary {path} is damaged ({type(error).__name__}); delete it, and the "
+            "feature store made by it, to learn it again."
+        ) from error
+    if words.ndim != 2 or len(words) != n_words:
+        raise TrainingError(
+            f"The vocabulary {path} holds {words.shape} numbers, not {n_words} words; delete it, "
+            "and the feature store made by it, to learn it again."
+        )
+    return words
+
+
+def _checked_queries(
+    embeddings: np.ndarray, is_query: np.ndarray, labels: np.ndarray, n_clusters: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`is_query` as bool and `labels` as integers; see `preclustering`."""
+    if not len(embeddings) == len(is_query) == len(labels):
+        raise ParameterError(
+            f"{len(embeddings)} embeddings, {len(is_query)} query marks and {len(labels)} labels "
+            "do not belong together."
+        )
+    is_query, labels = np.asarray(is_query, dtype=bool), np.asarray(labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ParameterError(
+            f"Labels are integer codes, not {labels.dtype}; take those of pandas.factorize."
+        )
+    if not np.any(labels[is_query] >= 0):
+        raise ParameterError("The split holds no test product with a label to ask for.")
+    n_train = int(np.sum(~is_query))
+    if not 1 <= n_clusters <= n_train:
+        raise ParameterError(
+            f"The number of clusters must be 1 to {n_train} (the products that do not ask), not "
+            f"{n_clusters}."
+        )
+    return is_query, labels
+
+
+def _search_within(
+    gallery: Gallery, cluster: np.ndarray, queries: np.ndarray, k: int
+) -> np.ndarray:
+    """Ids of the k closest products of each query's own cluster; -1 where it has no more."""
+    ids = np.full((len(queries), k), -1)
+    for one in np.unique(cluster[queries]):
+        rows = np.flatnonzero(cluster[queries] == one)
+        own = queries[rows]
+        found = gallery.search(gallery.vectors[own], k, exclude_ids=own, where=cluster == one).ids
+        ids[rows, : found.shape[1]] = found
+    return ids
+
+
+def _precision(ids: np.ndarray, labels: np.ndarray, wanted: np.ndarray) -> float:
+    """Mean share of the places with a product of the query's label."""
+    is_hit = (ids >= 0) & (labels[ids] == wanted[:, None])
+    return float(is_hit[wanted >= 0].mean())

@@ -1,0 +1,239 @@
+"""The experiments of notebook 08 on the photo itself: its size, how it is brought to a square,
+and several products in one photo.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding import backbones, embed
+from fashion_rir.errors import ParameterError
+from fashion_rir.evaluation import intervals
+from fashion_rir.search import boxes
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies import scoring
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import stores
+from fashion_rir.workspace.folders import Workspace
+
+WAYS = {
+    "hit_rate_whole_photo": "the whole photo",
+    "hit_rate_detected_boxes": "each object that the detector finds",
+    "hit_rate_true_boxes": "each object, as the reader crops it",
+}
+
+
+def score_pretrained(
+    workspace: Workspace,
+    catalog: Catalog,
+    plan: Sequence[tuple[str, int, str]],
+    is_test: np.ndarray,
+    *,
+    weights: str,
+    engine: str = "keras",
+    seed: int,
+) -> list[str]:
+    """Embed and score the catalogue by networks of several sizes and preprocessings.
+
+    Args:
+        workspace: says where stores and records lie.
+        catalog: the products.
+        plan: backbone, image size in pixels and preprocessing of each.
+        is_test: bool, shape (n_products,): the products that ask.
+        weights: see `backbones.build`; `imagenet` downloads those that are not there.
+        engine: see `stores.embed`.
+        seed: of random weights, split and bootstrap.
+
+    Returns:
+        The models' names, in the plan's order.
+
+    Raises:
+        ParameterError: no entry, one that is no triple, an unknown name, or a size too small.
+        WeightsError: the weights of a backbone are not to be had.
+    """
+    if len(plan) == 0:
+        raise ParameterError(
+            "The plan is empty; give a backbone, an image size and a preprocessing once at least."
+        )
+    for entry in plan:
+        if len(entry) != 3:
+            raise ParameterError(
+                f"The plan's entry {list(entry)} must hold a backbone, an image size in pixels and "
+                "a preprocessing, such as ['mobilenetv2', 128, 'pad']."
+            )
+    names = []
+    networks: dict[tuple[str, int], backbones.Backbone] = {}
+    for backbone, size, preprocessing in plan:
+        if (backbone, size) not in networks:
+            networks[backbone, size] = backbones.build(
+                backbone, weights=weights, image_size=size, seed=seed
+            )
+        model = stores.embed(
+            workspace, catalog, networks[backbone, size], preprocessing=preprocessing, engine=engine
+        )
+        scoring.retrieval(workspace, catalog, model, is_test, measure="cosine", seed=seed,
+                              protocols=("held_out", "unseen"))  # fmt: skip
+        names.append(str(model[1]["model"]))
+    return names
+
+
+def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
+    """What size and preprocessing do, from the retrieval records of some models.
+
+    Args:
+        folder: a profile's results.
+        names: of the models, from `score_pretrained`.
+
+    Returns:
+        One row a model: `backbone`, `image size` (pixels), `preprocessing`, `mAP` and
+        `precision@10` by articleType, `colour P@10` and `graded nDCG@10`, held out, micro. The
+        last is missing where a record is older than this metric.
+
+    Raises:
+        RecordError: one is missing, or they are of different data.
+    """
+    rows = []
+    for record in result_records.read_named(folder, [f"{name}-cosine" for name in names]):
+        model, found = record["inputs"]["model"], record["protocols"]["held_out"]
+        graded = found.get("graded", {}).get("micro", {})
+        by_type, by_colour = (found["labels"][label]["micro"] for label in
+                              ("articleType", "baseColour"))  # fmt: skip
+        rows.append(
+            {
+                "backbone": model["backbone"],
+                "image size": int(model["image_size"]),
+                "preprocessing": model["preprocessing"],
+                "mAP": by_type["mAP"]["value"],
+                "precision@10": by_type["precision@10"]["value"],
+                "colour P@10": by_colour["precision@10"]["value"],
+                "graded nDCG@10": graded.get("nDCG@10", {}).get("value", np.nan),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def search_photos(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: tuple[np.ndarray, Mapping[str, object]],
+    embedder: embed.Embedder,
+    is_test: np.ndarray,
+    *,
+    n_photos: int,
+    per_photo: Sequence[int] = (2, 3, 4),
+    seed: int,
+) -> dict:
+    """Search composed photos as a whole and object by object, as a record.
+
+    Args:
+        workspace: says where records lie.
+        catalog: the products; all with an articleType can be found.
+        model: their embeddings (n_products, embedding_dim) and metadata.
+        embedder: the network that made them; embeds the photos and what is cut out of them.
+        is_test: bool, shape (n_products,): photos are composed of these.
+        n_photos: of each number of products.
+        per_photo: products in a photo, 2 to 4, one row each.
+        seed: of products and layouts.
+
+    Returns:
+        A record of kind `objects`; its `rows` are those of `boxes.study`, and `n_blank` counts
+        the products that were not drawn on because their photo shows nothing but white. One of
+        the same inputs is not made again.
+
+    Raises:
+        ParameterError: see `boxes.study`.
+    """
+    vectors, metadata = model
+    inputs = {
+        **result_records.describe(workspace, catalog, metadata),
+        "n_test": int(is_test.sum()),
+        "n_photos": n_photos,
+        "per_photo": list(per_photo),
+        "detector": "split",
+        "seed": seed,
+    }
+    name = objects_name(str(metadata["model"]))
+    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+        return record
+    labels = catalog.products.set_index("id")["articleType"].dropna()
+    is_known = catalog.products["articleType"].notna().to_numpy()
+    pictures = TestPictures(catalog, is_test & is_known, most=4 * n_photos, seed=seed)
+    ids = catalog.products["id"].to_numpy()
+    gallery = Gallery(vectors[is_known], ids[is_known], "cosine")
+    n_found = boxes.CUTOFF + max(per_photo)
+
+    def search(picture: Image.Image) -> list[int]:
+        asked = embed.embed_image(picture, embedder, preprocessing=str(metadata["preprocessing"]))
+        return gallery.search(asked[np.newaxis], n_found).ids[0].tolist()
+
+    found = [
+        boxes.study(pictures, labels, search, n_photos=n_photos, per_photo=n, seed=seed)
+        for n in per_photo
+    ]
+    rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]
+    record = result_records.make_record(
+        "objects", name, inputs, rows=rows, n_blank=pictures.n_blank
+    )
+    result_records.write(record, workspace.results)
+    return record
+
+
+def objects_name(model: str) -> str:
+    """The name of the record of `search_photos`."""
+    return f"objects-{model}"
+
+
+def objects_table(record: Mapping) -> pd.DataFrame:
+    """The record of `search_photos`: one row a way to search, one column a number of products.
+
+    The numbers are the share of a photo's products of whose class one is among the first 5
+    results, 0 to 1.
+    """
+    rows = {f"{int(row['per_photo'])} products": row for row in record["rows"]}
+    table = pd.DataFrame(
+        {n: {way: row[key] for key, way in WAYS.items()} for n, row in rows.items()}
+    )
+    return table.rename_axis("searched with")
+
+
+class TestPictures(Mapping):
+    """Photos of some test products by id, read when they are asked for.
+
+    Attributes:
+        n_blank: products that were left out because their photo is all white.
+    """
+
+    __test__ = False  # no test case for pytest
+
+    def __init__(self, catalog: Catalog, is_chosen: np.ndarray, *, most: int, seed: int) -> None:
+        """Draw products that show something.
+
+        Args:
+            catalog: the products.
+            is_chosen: bool, shape (n_products,): those to draw from.
+            most: how many, at most.
+            seed: of the draw.
+        """
+        drawn = np.random.default_rng(seed).permutation(np.flatnonzero(is_chosen))[:most]
+        products = catalog.products.iloc[np.sort(drawn)]
+        self._catalog = catalog
+        names = dict(zip(products["id"].tolist(), products["image_name"], strict=True))
+        self._names = {one: name for one, name in names.items() if self._shows_something(name)}
+        self.n_blank = len(names) - len(self._names)
+
+    def __getitem__(self, product: int) -> Image.Image:
+        return self._catalog.read_image(self._names[product])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _shows_something(self, name: str) -> bool:
+        pixels = np.asarray(self._catalog.read_image(name))
+        return bool((pixels.min(axis=2) < boxes.WHITE).any())

@@ -1,0 +1,340 @@
+"""The experiments of notebook 03 on thresholds, 'no match' and mixed models; each a record."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.errors import ParameterError
+from fashion_rir.evaluation import intervals, thresholds
+from fashion_rir.evaluation.thresholds import MAX_GALLERY
+from fashion_rir.search import transforms
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.thesis import numbers
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace
+
+PRECISIONS = (0.5, 0.8, 0.9, 0.95)
+
+FALSE_MATCH_RATES = (0.01, 0.001)
+
+FALSE_ALARM_RATES = (0.01, 0.05, 0.10)
+
+MIN_CLASS_QUERIES = 10  # below that a class' own precision says nothing
+
+
+def replay(
+    workspace: Workspace,
+    catalog: Catalog,
+    models: Mapping[str, tuple[np.ndarray, Mapping]],
+    is_query: np.ndarray,
+    *,
+    seed: int,
+) -> dict:
+    """The thesis' hand-tuned thresholds, each over many queries instead of one.
+
+    Args:
+        workspace: of the profile.
+        catalog: the products.
+        models: embeddings and metadata by model name.
+        is_query: bool, shape (n_products,).
+        seed: written into the record.
+
+    Returns:
+        A record of kind `threshold_replay`: for each model, measure and threshold how many
+        matches and misses the queries get (median, 10th and 90th percentile), and the share
+        without any match.
+    """
+    rows = []
+    for matrix, metadata in models.values():
+        key = metadata["backbone"], metadata["preprocessing"]
+        for (*model, measure), values in numbers.THESIS_THRESHOLDS.items():
+            if tuple(model) == key:
+                counts = _replayed(catalog, matrix, is_query, measure, values)
+                rows += [{"model": metadata["model"], "measure": measure, **row} for row in counts]
+    inputs = _inputs(workspace, catalog, models, is_query, seed)
+    return _written(workspace, "threshold_replay", "threshold-replay", inputs, rows=rows)
+
+
+def calibrate(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: tuple[np.ndarray, Mapping],
+    is_query: np.ndarray,
+    *,
+    measure: str,
+    seed: int,
+) -> dict:
+    """Thresholds for wanted precisions and false match rates, tried on other queries.
+
+    Half of the queries calibrate, the other half verifies.
+
+    Args:
+        workspace: of the profile.
+        catalog: the products.
+        model: embeddings and metadata.
+        is_query: bool, shape (n_products,).
+        measure: one of `gallery.MEASURES`.
+        seed: of the halves and of the products that are paired.
+
+    Returns:
+        A record of kind `threshold_calibration`: `curve` (thinned to 200 points), `thresholds`
+        (each with what it promised and what the other half got), `by_query` and `by_class` (how
+        stable the first of them is that can be reached).
+    """
+    matrix, metadata = model
+    types = catalog.products["articleType"].to_numpy()
+    generator = np.random.default_rng(seed)
+    queries = generator.permutation(np.flatnonzero(is_query))
+    others = generator.permutation(np.flatnonzero(~is_query))[:MAX_GALLERY]
+    gallery = Gallery(matrix[others], catalog.products["id"].to_numpy()[others], measure)
+    distances = gallery.distances(matrix[queries])
+    is_match = types[queries][:, None] == types[others]
+    half = len(queries) // 2
+    curve = thresholds.threshold_curve(distances[:half], is_match[:half])
+    check = thresholds.threshold_curve(distances[half:], is_match[half:])
+    rows, first = [], None
+    wanted = [("precision", p) for p in PRECISIONS]
+    wanted += [("false_match_rate", rate) for rate in FALSE_MATCH_RATES]
+    for name, value in wanted:
+        row = {"wanted": name.replace("_", " "), "value": value}
+        try:
+            found = thresholds.calibrate_threshold(curve, **{name: value})
+        except ParameterError as error:
+            rows.append(row | {"note": str(error)})
+            continue
+        first = first or found
+        rows.append(row | _promise(found, thresholds.at_threshold(check, found.value)))
+    stability = _stability(distances[half:], is_match[half:], types[queries[half:]], first)
+    inputs = _inputs(workspace, catalog, {metadata["model"]: model}, is_query, seed)
+    return _written(
+        workspace, "threshold_calibration", f"thresholds-{metadata['model']}-{measure}",
+        inputs | {"measure": measure},
+        curve=thresholds.thinned(curve), thresholds=rows, **stability,
+    )  # fmt: skip
+
+
+def open_set(
+    workspace: Workspace,
+    catalog: Catalog,
+    model: tuple[np.ndarray, Mapping],
+    is_query: np.ndarray,
+    outsiders: np.ndarray,
+    *,
+    measure: str,
+    seed: int,
+) -> dict:
+    """What an upload gets of which the shop has nothing.
+
+    A tenth of the articleTypes is taken out of the gallery: their products, asked for, are
+    'unknown'. Outsiders are pictures that are no fashion at all. The threshold for 'no match' is
+    set on one half of the known queries and tried on the other half.
+
+    Args:
+        workspace: of the profile.
+        catalog: the products.
+        model: embeddings and metadata.
+        is_query: bool, shape (n_products,).
+        outsiders: embeddings of `outsiders.outsider_pictures`, by the same model.
+        measure: one of `gallery.MEASURES`.
+        seed: of the types taken out and of the halves.
+
+    Returns:
+        A record of kind `open_set`: for each stated false alarm rate the threshold, the false
+        alarms on the other half, and the share of unknown types and of outsiders that come back
+        as 'no match'; `auroc` of the nearest distance for both.
+
+    Raises:
+        ParameterError: fewer than two known queries, or no outsider.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    matrix, metadata = model
+    products = catalog.products
+    generator = np.random.default_rng(seed)
+    types = np.array(sorted(products.loc[is_query, "articleType"].dropna().unique()))
+    removed = generator.choice(types, max(1, len(types) // 10), replace=False)
+    is_removed = products["articleType"].isin(removed).to_numpy()
+    n_known = int((is_query & ~is_removed).sum())
+    if n_known < 2 or len(outsiders) == 0:
+        raise ParameterError(
+            f"At least 2 known queries and 1 outsider are needed, not {n_known} and "
+            f"{len(outsiders)}; ask with more test products."
+        )
+    in_gallery = ~is_removed & ~is_query
+    gallery = Gallery(matrix[in_gallery], products["id"].to_numpy()[in_gallery], measure)
+    known = gallery.search(matrix[is_query & ~is_removed], 1).distances[:, 0]
+    unknown = gallery.search(matrix[is_query & is_removed], 1).distances[:, 0]
+    outside = gallery.search(outsiders, 1).distances[:, 0]
+    known = generator.permutation(known)
+    calibrating, checking = np.array_split(known, 2)
+    rows = []
+    for rate in FALSE_ALARM_RATES:
+        limit = thresholds.reject_threshold(calibrating, false_alarm_rate=rate)
+        rows.append({
+            "stated false alarm rate": rate,
+            "threshold": intervals.rounded(limit),
+            "false alarms on other queries": intervals.rounded((checking > limit).mean()),
+            "unknown types told 'no match'": intervals.rounded((unknown > limit).mean()),
+            "outsiders told 'no match'": intervals.rounded((outside > limit).mean()),
+        })  # fmt: skip
+    auroc = {
+        name: intervals.rounded(
+            roc_auc_score(np.r_[np.zeros(len(known)), np.ones(len(far))], np.r_[known, far])
+        )
+        for name, far in (("unknown types", unknown), ("outsiders", outside))
+    }
+    counts = {"known": len(known), "unknown": len(unknown), "outsiders": len(outside)}
+    inputs = _inputs(workspace, catalog, {metadata["model"]: model}, is_query, seed)
+    return _written(
+        workspace, "open_set", f"open-set-{metadata['model']}-{measure}",
+        inputs | {"measure": measure, "removed": sorted(removed.tolist())},
+        rows=rows, auroc=auroc, counts=counts,
+    )  # fmt: skip
+
+
+def cross_model(
+    workspace: Workspace,
+    catalog: Catalog,
+    models: Mapping[str, tuple[np.ndarray, Mapping]],
+    is_query: np.ndarray,
+    *,
+    n_components: int,
+    seed: int,
+) -> dict:
+    """Query by one model, gallery by another (the thesis' model d), their sizes forced equal.
+
+    Args:
+        workspace: of the profile.
+        catalog: the products.
+        models: two models by name: the query's, and the gallery's.
+        is_query: bool, shape (n_products,).
+        n_components: dimensions after PCA whitening of each.
+        seed: written into the record.
+
+    Returns:
+        A record of kind `cross_model`: precision@10 by articleType of each model with itself, of
+        the mix, and of chance.
+    """
+    types = catalog.products["articleType"].to_numpy()
+    ids = catalog.products["id"].to_numpy()
+    whitened = {}
+    for name, (matrix, _) in models.items():
+        whitening = transforms.fit_whitening(matrix[~is_query], n_components)
+        whitened[name] = whitening(matrix)
+    query_model, gallery_model = models
+    rows = []
+    for asked, searched in (
+        (query_model, query_model), (gallery_model, gallery_model), (query_model, gallery_model)
+    ):  # fmt: skip
+        gallery = Gallery(whitened[searched], ids, "cosine")
+        found = gallery.search(whitened[asked][is_query], 10, exclude_ids=ids[is_query]).ids
+        row_of = pd.Series(np.arange(len(ids)), index=ids)
+        hits = types[row_of[found.ravel()].to_numpy().reshape(found.shape)] == types[is_query, None]
+        rows.append({"query": asked, "gallery": searched,
+                     "precision@10": intervals.rounded(hits.mean())})  # fmt: skip
+    n_of_type = pd.Series(types).value_counts().reindex(types[is_query])
+    n_others = n_of_type.fillna(1).to_numpy() - 1  # without a type, nothing is like the query
+    chance = (n_others / (len(ids) - 1)).mean()
+    rows.append({"query": "chance", "gallery": "chance", "precision@10": intervals.rounded(chance)})
+    inputs = _inputs(workspace, catalog, models, is_query, seed) | {"n_components": n_components}
+    name = f"cross-model-{query_model}-in-{gallery_model}"
+    return _written(workspace, "cross_model", name, inputs, rows=rows)
+
+
+def _replayed(
+    catalog: Catalog, matrix: np.ndarray, is_query: np.ndarray, measure: str, values: tuple
+) -> list[dict]:
+    types = catalog.products["articleType"].to_numpy()
+    queries = np.flatnonzero(is_query)
+    gallery = Gallery(matrix, catalog.products["id"].to_numpy(), measure)
+    found = {value: ([], []) for value in values}
+    for start in range(0, len(queries), 200):
+        block = queries[start : start + 200]
+        distances = gallery.distances(matrix[block])
+        distances[np.arange(len(block)), block] = np.inf
+        is_match = types[block][:, None] == types
+        for value, (matches, misses) in found.items():
+            counts = thresholds.count_matches(distances, is_match, value)
+            matches.append(counts[0])
+            misses.append(counts[1])
+    key_rows = []
+    for value, counts in found.items():
+        matches, misses = (np.concatenate(c) for c in counts)
+        row = {"threshold": value}
+        for name, values_ in (("matches", matches), ("misses", misses)):
+            low, middle, high = np.percentile(values_, [10, 50, 90])
+            row |= {f"{name} median": float(middle), f"{name} 10 %": float(low),
+                    f"{name} 90 %": float(high)}  # fmt: skip
+        row["queries without a match"] = intervals.rounded((matches == 0).mean())
+        key_rows.append(row)
+    return key_rows
+
+
+def _promise(promised: thresholds.Threshold, got: thresholds.Threshold) -> dict[str, float]:
+    return {
+        "threshold": intervals.rounded(promised.value),
+        "precision": intervals.rounded(promised.precision),
+        "recall": intervals.rounded(promised.recall),
+        "FMR": intervals.rounded(promised.false_match_rate),
+        "FNMR": intervals.rounded(promised.false_non_match_rate),
+        "precision on other queries": intervals.rounded(got.precision),
+        "recall on other queries": intervals.rounded(got.recall),
+        "FMR on other queries": intervals.rounded(got.false_match_rate),
+    }
+
+
+def _stability(
+    distances: np.ndarray,
+    is_match: np.ndarray,
+    types: np.ndarray,
+    threshold: thresholds.Threshold | None,
+) -> dict:
+    """Precision of each query, and of each class, at one and the same threshold."""
+    if threshold is None:
+        return {"by_query": None, "by_class": []}
+    matches, misses = thresholds.count_matches(distances, is_match, threshold.value)
+    accepted = matches + misses
+    by_query = {
+        "threshold": intervals.rounded(threshold.value),
+        "queries without any result": intervals.rounded((accepted == 0).mean()),
+    }
+    if accepted.any():
+        precision = matches[accepted > 0] / accepted[accepted > 0]
+        for percent in (10, 25, 50, 75, 90):
+            value = np.percentile(precision, percent)
+            by_query[f"precision {percent} %"] = intervals.rounded(value)
+    table = pd.DataFrame({"type": types, "matches": matches, "accepted": accepted,
+                          "relevant": is_match.sum(axis=1)})  # fmt: skip
+    by_class = []
+    for name, group in table.groupby("type"):
+        if len(group) >= MIN_CLASS_QUERIES and group["accepted"].sum():
+            by_class.append({
+                "articleType": name, "queries": len(group),
+                "precision": intervals.rounded(group["matches"].sum() / group["accepted"].sum()),
+                "recall": intervals.rounded(group["matches"].sum() / group["relevant"].sum()),
+            })  # fmt: skip
+    return {"by_query": by_query, "by_class": sorted(by_class, key=lambda row: -row["precision"])}
+
+
+def _inputs(
+    workspace: Workspace, catalog: Catalog, models: Mapping, is_query: np.ndarray, seed: int
+) -> dict:
+    return {
+        "profile": workspace.profile,
+        "data_hash": catalog.data_hash,
+        "n_products": len(catalog),
+        "n_queries": int(is_query.sum()),
+        "models": {
+            name: {key: str(value) for key, value in metadata.items() if key != "data_hash"}
+            for name, (_, metadata) in models.items()
+        },
+        "seed": seed,
+    }
+
+
+def _written(workspace: Workspace, kind: str, name: str, inputs: dict, **content: object) -> dict:
+    record = result_records.make_record(kind, name, inputs, **content)
+    result_records.write(record, workspace.results)
+    return record

@@ -1,0 +1,1 @@
+"""Experiments that train: heads, networks end to end, views."""

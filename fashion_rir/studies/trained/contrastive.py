@@ -1,0 +1,442 @@
+"""Contrastive training end to end: models h and i of the thesis, and what its chapter 6 advises.
+
+Each run leaves a record of its training, one of its retrieval, and one of the pairs that it draws
+together, so that it is not done twice. A batch shows two augmented views of each product.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data import splits
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.data.labels import class_codes
+from fashion_rir.embedding import backbones
+from fashion_rir.errors import ParameterError, unknown_name
+from fashion_rir.studies import scoring
+from fashion_rir.studies.trained import heads, runs
+from fashion_rir.studies.trained.labels import Trained
+from fashion_rir.training import (
+    augmentation,
+    batch_normalisation,
+    contrastive_heads,
+    end_to_end,
+    fit,
+)
+from fashion_rir.training.contrastive_heads import Objective
+from fashion_rir.training.end_to_end import CoreSettings, TunedEmbedder
+from fashion_rir.training.fit import TrainingSettings
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace
+
+N_VIEWS = 2
+
+MEASURED_AUGMENTATION = "thesis"  # the views whose alignment is measured, for every run the same
+
+MEASURED_VIEWS = 500  # products
+
+SEARCHED = ("projection", "hidden")
+
+ATTRIBUTES = {"type": "articleType", "colour": "baseColour", "gender": "gender", "usage": "usage"}
+
+
+@dataclass(frozen=True)
+class ContrastivePlan:
+    """One way to train contrastively end to end.
+
+    Attributes:
+        objective: the loss and its batches.
+        labels: the attributes that `objective` looks at, articleType first.
+        preprocessing: `resize` or `pad`.
+        core: the head and what is trained.
+        fitting: of the training; its number of epochs may be cut for a quick run.
+        augment: one of `augmentation.AUGMENTATIONS`.
+        pretrained: whether the backbone's weights are pretrained ones, or random.
+        statistics: of batch normalisation, one of `batch_normalisation.STATISTICS`. Both share
+            one training; the name of what is `settled` says so.
+    """
+
+    objective: Objective = field(default_factory=lambda: Objective("nt_xent"))
+    labels: tuple[str, ...] = ("articleType",)
+    preprocessing: str = "resize"
+    core: CoreSettings = field(default_factory=lambda: CoreSettings(projection=128))
+    fitting: TrainingSettings = field(default_factory=TrainingSettings)
+    augment: str = "thesis"
+    pretrained: bool = True
+    statistics: str = "as trained"
+
+
+def _by_type(name: str) -> Objective:
+    """Four products of a type in each batch of 32."""
+    return Objective(name, products_per_class=4)
+
+
+H_32 = ContrastivePlan()  # 5 epochs, batches of 32, Adam at 0.001
+
+FIXED_NORM = CoreSettings(projection=128, trained="all but batch normalisation")
+
+# What the thesis describes (h, i), and what its chapter 6 advises, one change of h-32 at a time.
+# The thesis names neither temperature nor learning rate.
+CONTRASTIVE_RUNS = {
+    "h-16": replace(H_32, fitting=TrainingSettings(batch_size=16)),
+    "h-32": H_32,
+    "i": replace(H_32, core=CoreSettings(hidden=None, projection=128), pretrained=False),
+    "h-32-fixed-norm": replace(H_32, core=FIXED_NORM),
+    "a": replace(H_32, objective=_by_type("supervised")),
+    "b": replace(H_32, fitting=TrainingSettings(batch_size=128)),
+    "c": replace(H_32, fitting=TrainingSettings(epochs=30)),
+    "d": replace(H_32, augment="recommended"),
+    "hybrid": replace(H_32, objective=_by_type("hybrid"), preprocessing="pad"),
+    "triplet": replace(H_32, objective=_by_type("triplet")),
+    "multi-attribute": replace(
+        H_32,
+        objective=_by_type("multi_attribute"),
+        labels=("articleType", "baseColour", "gender"),
+    ),
+    "hybrid-fixed-norm": replace(H_32, objective=_by_type("hybrid"), core=FIXED_NORM),
+}
+
+# What each run is, in a table.
+DESCRIPTIONS = {
+    "untrained": "the pretrained network as it is",
+    "h-16": "model h, batches of 16",
+    "h-32": "model h, batches of 32",
+    "i": "model i: from random weights",
+    "h-32-fixed-norm": "h-32, batch normalisation fixed",
+    "a": "a: types as positives (SupCon)",
+    "b": "b: batches of 128",
+    "c": "c: 30 epochs",
+    "d": "d: crop, brightness, contrast too",
+    "hybrid": "cross-entropy + SupCon, padded",
+    "triplet": "semi-hard triplets of types",
+    "multi-attribute": "type, colour and gender as positives",
+    "hybrid-fixed-norm": "cross-entropy + SupCon, batch normalisation fixed",
+}
+
+
+def training_name(run: str, backbone_name: str, image_size: int, seed: int) -> str:
+    """What a run is called on disk: one backbone's runs never take another's place.
+
+    Example:
+        >>> training_name("h-32", "resnet50", 64, 20)
+        'contrastive-h-32-resnet50-64-seed20'
+    """
+    return f"contrastive-{run}-{backbone_name}-{image_size}-seed{seed}"
+
+
+def build_backbone(
+    run: str, name: str, *, weights: str, image_size: int, seed: int
+) -> backbones.Backbone:
+    """The network that a run starts from; model i's has random weights whatever `weights` says.
+
+    Args:
+        run: key in `CONTRASTIVE_RUNS`.
+        name: key in `backbones.BACKBONES`.
+        weights: as in `backbones.build`.
+        image_size: side of the square input in pixels.
+        seed: of random weights.
+
+    Raises:
+        ParameterError: unknown run, and see `backbones.build`.
+    """
+    weights = weights if _plan(run).pretrained else "none"
+    return backbones.build(name, weights=weights, image_size=image_size, seed=seed)
+
+
+def train_end_to_end(
+    workspace: Workspace,
+    catalog: Catalog,
+    backbone: backbones.Backbone,
+    run: str,
+    *,
+    plan: ContrastivePlan | None = None,
+    epochs: int | None = None,
+    seed: int,
+) -> Trained:
+    """Train one of `CONTRASTIVE_RUNS`, or take what an earlier run of the same has left.
+
+    Args:
+        workspace: says where weights and records lie.
+        catalog: the products; all but the test products are trained on.
+        backbone: from `build_backbone`; its weights are changed in place.
+        run: key in `CONTRASTIVE_RUNS`; with a plan of your own, what to call it.
+        plan: how to train; `CONTRASTIVE_RUNS[run]` if None.
+        epochs: at most this many, for a quick run; the run's own if None.
+        seed: of the split, the head's weights, the batches and the augmentation.
+
+    Returns:
+        The trained network; its record (kind `training`) is written.
+
+    Raises:
+        ParameterError: unknown run, or batches that the products cannot fill (see
+            `contrastive_heads.batch_sampler`).
+        TrainingError: see `fit.fit`.
+    """
+    plan = plan or _plan(run)
+    fitting = plan.fitting
+    if epochs is not None:
+        fitting = replace(fitting, epochs=min(epochs, fitting.epochs))
+    name = training_name(run, backbone.name, backbone.image_size, seed)
+    is_test = splits.is_test_product(catalog.products, seed=seed)
+    parts = splits.Split(~is_test, np.zeros_like(is_test), is_test)
+    codes, classes = class_codes(catalog.products, plan.labels, parts.is_fit)
+    n_classes = len(classes) if plan.objective.name == "hybrid" else None
+    core = end_to_end.build_core(backbone, plan.core, n_classes=n_classes, seed=seed)
+    base = backbone.metadata(plan.preprocessing)
+    inputs = runs.describe(workspace, catalog, base, parts, seed) | {
+        "run": run,
+        "labels": list(plan.labels),
+        "stages": {"contrastive": asdict(fitting)},
+        "objective": heads.objective_inputs(plan.objective, fitting.batch_size),
+        "core": asdict(plan.core),
+        "augment": plan.augment,
+        "preprocessing": plan.preprocessing,
+        "input_mode": backbone.input_mode,
+    }
+    checkpoint = fit.Checkpoint(
+        runs.folder(workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
+    )
+    pictures = end_to_end.load_pictures(
+        catalog, list(catalog.products["image_name"]), backbone.image_size, plan.preprocessing
+    )
+    start = time.perf_counter()
+    curve = _fit(core, pictures[parts.is_fit], codes[parts.is_fit], plan, fitting,
+                 input_mode=backbone.input_mode, checkpoint=checkpoint, seed=seed)  # fmt: skip
+    seconds = time.perf_counter() - start
+    if settled := batch_normalisation.recorded(plan.statistics):
+        batch_normalisation.settle(
+            core.layers[1], backbone.input_mode, pictures[parts.is_fit], seed=seed
+        )
+        name, inputs = f"{name}-settled", inputs | settled
+    scores = {}
+    if n_classes is not None:
+        network = end_to_end.behind_inputs(core, backbone.input_mode)
+        logits = network.predict(pictures[is_test], batch_size=64, verbose=0)["logits"]
+        types = contrastive_heads.first_attribute(codes)
+        scores = runs.label_scores(logits, types[is_test], classes)
+    record = runs.write(workspace, name, inputs, curve, scores, seconds=seconds)
+    return Trained(name, core, backbone.input_mode, backbone.input_mode, plan.preprocessing, base,
+                   record)  # fmt: skip
+
+
+def score_trained(
+    workspace: Workspace,
+    catalog: Catalog,
+    trained: Trained,
+    *,
+    searched: str = "projection",
+    seed: int,
+) -> tuple[np.ndarray, dict[str, str]]:
+    """Embed the catalogue by a trained network, and score its retrieval and its pairs.
+
+    Args:
+        workspace: says where store and records lie.
+        catalog: the products.
+        trained: from `train_end_to_end`.
+        searched: `projection`, the head's last layer, or `hidden`, the ReLU layer before it.
+        seed: of the split that it was trained with, and of the bootstrap.
+
+    Returns:
+        Embeddings and metadata. Three records are written: `<name>-cosine` (retrieval),
+        `spread-<name>` (similarity of random pairs) and `pairs-<name>` (alignment, uniformity),
+        where the name of the hidden layer ends in `-hidden`.
+
+    Raises:
+        ParameterError: unknown layer, no hidden layer, or another split than that of the training.
+    """
+    if searched not in SEARCHED:
+        raise unknown_name("layer to search", searched, SEARCHED)
+    trained_seed = trained.record["inputs"]["seed"]
+    if seed != trained_seed:
+        raise ParameterError(
+            f"{trained.name} was trained with the split of seed {trained_seed}; with that of seed "
+            f"{seed}, products would ask that it was trained on."
+        )
+    is_hidden = searched == "hidden"
+    embedder = TunedEmbedder(
+        f"{trained.name}-hidden" if is_hidden else trained.name,
+        end_to_end.behind_inputs(
+            _hidden_core(trained) if is_hidden else trained.core, trained.input_mode
+        ),
+        trained.base,
+        {
+            "input_mode": trained.input_mode,
+            "training": trained.record["inputs_hash"],
+            "searched": searched,
+        },
+    )
+    return _score(workspace, catalog, embedder, trained.preprocessing, seed)
+
+
+def score_untrained(
+    workspace: Workspace,
+    catalog: Catalog,
+    backbone: backbones.Backbone,
+    *,
+    preprocessing: str = "resize",
+    seed: int,
+) -> tuple[np.ndarray, dict[str, str]]:
+    """As `score_trained`, for the pooled features of a backbone as it is: the state before.
+
+    Args:
+        workspace: says where store and records lie.
+        catalog: the products.
+        backbone: freshly built.
+        preprocessing: `resize` or `pad`.
+        seed: of the split and the bootstrap.
+    """
+    network = backbone.network
+    inputs = keras.Input(network.input_shape[1:], name="scaled")
+    core = keras.Model(inputs, {"embedding": network(inputs)})
+    embedder = TunedEmbedder(
+        training_name("untrained", backbone.name, backbone.image_size, seed),
+        end_to_end.behind_inputs(core, backbone.input_mode),
+        backbone.metadata(preprocessing),
+        {"input_mode": backbone.input_mode, "searched": "pooled features"},
+    )
+    return _score(workspace, catalog, embedder, preprocessing, seed)
+
+
+def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
+    """What each run finds and how its embeddings lie, from the records.
+
+    Args:
+        folder: a profile's results.
+        names: embeddings by what to call them in the table, such as
+            `{"model h": "contrastive-h-32-resnet50-64-seed20"}`.
+
+    Returns:
+        Index: the names to show. Columns: held-out `mAP` by articleType, `precision@10` by type,
+        colour, gender and usage, graded `nDCG@10`, `alignment of views`, `alignment of types`,
+        `uniformity`, the median similarity of two random products, and `seconds` of the training
+        (missing for a network as it is).
+
+    Raises:
+        RecordError: a record is missing, or they are of different data.
+    """
+    names = dict(names)
+    found = result_records.read_named(folder, [f"{name}-cosine" for name in names.values()])
+    rows = []
+    for name, record in zip(names.values(), found, strict=True):
+        held_out = record["protocols"]["held_out"]
+        micro = {label: values["micro"] for label, values in held_out["labels"].items()}
+        pairs = result_records.read(folder, f"pairs-{name}")["pairs"]
+        spread = result_records.read(folder, f"spread-{name}")["similarity"]
+        seconds = np.nan
+        if "training" in record["inputs"]["model"]:
+            trained = result_records.read(folder, name.removesuffix("-hidden"))
+            seconds = trained["timings"]["training_seconds"]
+        rows.append(
+            {
+                "mAP": micro["articleType"]["mAP"]["value"],
+                **{
+                    f"{short} P@10": micro[label]["precision@10"]["value"]
+                    for short, label in ATTRIBUTES.items()
+                },
+                "nDCG@10": held_out["graded"]["micro"]["nDCG@10"]["value"],
+                "alignment of views": pairs["alignment of views"],
+                "alignment of types": pairs["alignment of types"],
+                "uniformity": pairs["uniformity"],
+                "median similarity": spread["median"],
+                "seconds": seconds,
+            }
+        )
+    return pd.DataFrame(rows, index=pd.Index(names, name="run"))
+
+
+def _plan(run: str) -> ContrastivePlan:
+    if run not in CONTRASTIVE_RUNS:
+        raise unknown_name("contrastive run", run, CONTRASTIVE_RUNS)
+    return CONTRASTIVE_RUNS[run]
+
+
+def _fit(
+    core: keras.Model,
+    pictures: np.ndarray,
+    codes: np.ndarray,
+    plan: ContrastivePlan,
+    fitting: TrainingSettings,
+    *,
+    input_mode: str,
+    checkpoint: fit.Checkpoint,
+    seed: int,
+) -> pd.DataFrame:
+    """Train on two views of each product; the augmenting layer makes them differ."""
+    is_nt_xent = plan.objective.name == "nt_xent"
+    labels = np.arange(len(pictures)) if is_nt_xent else codes
+    sampler = contrastive_heads.batch_sampler(
+        plan.objective, contrastive_heads.first_attribute(labels), fitting.batch_size, seed=seed
+    )
+    batches = fit.Batches(
+        pictures,
+        contrastive_heads.targets_of(plan.objective, "embedding", labels),
+        sampler,
+        n_views=N_VIEWS,
+    )
+    model = end_to_end.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
+    return fit.fit(
+        model, batches, fitting, **contrastive_heads.losses_of(plan.objective, "embedding"),
+        checkpoint=checkpoint, seed=seed,
+    )  # fmt: skip
+
+
+def _hidden_core(trained: Trained) -> keras.Model:
+    """The same network, ending at the ReLU layer before the projection."""
+    if trained.record["inputs"]["core"]["hidden"] is None:
+        raise ParameterError(f"{trained.name} has no hidden layer; search its projection.")
+    inputs = keras.Input(trained.core.input_shape[1:], name="scaled")
+    pooled = trained.core.layers[1](inputs)
+    dense = trained.core.get_layer("top").layers[1]
+    return keras.Model(inputs, {"embedding": dense(pooled)})
+
+
+def _score(
+    workspace: Workspace,
+    catalog: Catalog,
+    embedder: TunedEmbedder,
+    preprocessing: str,
+    seed: int,
+) -> tuple[np.ndarray, dict[str, str]]:
+    model = scoring.score_embedder(
+        workspace, catalog, embedder, preprocessing=preprocessing, seed=seed
+    )
+    name = f"pairs-{model[1]['model']}"
+    scored = result_records.read(workspace.results, f"{model[1]['model']}-cosine")
+    inputs = scored["inputs"] | {"augmentation": MEASURED_AUGMENTATION}
+    if (workspace.results / f"{name}.json").exists():
+        record = result_records.read(workspace.results, name)
+        if record["inputs_hash"] == result_records.hash_inputs(inputs):
+            return model
+    is_test = splits.is_test_product(catalog.products, seed=seed)
+    codes = pd.factorize(catalog.products["articleType"])[0]
+    views = _views(catalog.subset(is_test), embedder, preprocessing, seed=seed)
+    pairs = scoring.spread(model[0][is_test], codes[is_test], views=views, seed=seed)
+    result_records.write(
+        result_records.make_record("pairs", name, inputs, pairs=pairs), workspace.results
+    )
+    return model
+
+
+def _views(
+    queries: Catalog, embedder: TunedEmbedder, preprocessing: str, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of two augmented views of some test products."""
+    rows = np.random.default_rng(seed).permutation(len(queries))[:MEASURED_VIEWS]
+    names = list(queries.products["image_name"].iloc[rows])
+    pictures = end_to_end.load_pictures(queries, names, embedder.image_size, preprocessing)
+    augment = augmentation.augmenter(MEASURED_AUGMENTATION, seed=seed)
+
+    def look() -> np.ndarray:
+        return np.concatenate(
+            [
+                embedder.embed(np.asarray(augment(batch, training=True)).round().astype(np.uint8))
+                for batch in np.array_split(pictures, -(-len(pictures) // 64))
+            ]
+        )
+
+    return look(), look()

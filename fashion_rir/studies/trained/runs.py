@@ -1,0 +1,106 @@
+"""What every training shares: who is trained on, where its state lies, and its record."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.data.labels import LabelClasses
+from fashion_rir.data.splits import Split
+from fashion_rir.evaluation import classification, intervals
+from fashion_rir.training import heads
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace
+
+
+def folder(workspace: Workspace, name: str, inputs: Mapping[str, object]) -> Path:
+    """Where a training keeps its state; another plan of the same name goes elsewhere."""
+    return workspace.trained_models / f"{name}-{result_records.hash_inputs(inputs)[:8]}"
+
+
+def describe(
+    workspace: Workspace, catalog: Catalog, base: Mapping[str, object], parts: Split, seed: int
+) -> dict[str, object]:
+    """What the numbers of every training depend on; the experiments add their own.
+
+    Args:
+        workspace: of the profile.
+        catalog: the products.
+        base: the metadata of the backbone, or of the stored embeddings.
+        parts: who is trained on.
+        seed: of the training.
+    """
+    return {
+        "profile": workspace.profile,
+        "data_hash": catalog.data_hash,
+        "n_products": len(catalog),
+        "n_fit": int(parts.is_fit.sum()),
+        "n_validation": int(parts.is_validation.sum()),
+        "n_test": int(parts.is_test.sum()),
+        "model": {key: str(value) for key, value in base.items() if key != "data_hash"},
+        "backend": keras.backend.backend(),
+        "seed": seed,
+    }
+
+
+def label_scores(logits: np.ndarray, codes: np.ndarray, classes: LabelClasses) -> dict:
+    """How well a classifier tells the test products apart, as a record holds it.
+
+    Args:
+        logits: float32, shape (n_test, n_classes).
+        codes: true classes, shape (n_test,).
+        classes: what the codes mean.
+    """
+    posterior = heads.posterior(logits)
+    bins = classification.calibration(posterior, codes)
+    found = classification.accuracies(posterior, codes)
+    return {
+        "n_classes": len(classes),
+        "accuracy": {name: intervals.rounded(value) for name, value in found.items()},
+        "confused_pairs": _rows(classification.confused_pairs(posterior, codes, classes.names)),
+        "calibration": _rows(bins),
+        "calibration_error": intervals.rounded(classification.expected_calibration_error(bins)),
+    }
+
+
+def write(
+    workspace: Workspace,
+    name: str,
+    inputs: Mapping[str, object],
+    curve: pd.DataFrame,
+    scores: Mapping[str, object],
+    *,
+    seconds: float,
+) -> dict:
+    """Write the record of a training.
+
+    Args:
+        workspace: of the profile.
+        name: of the training.
+        inputs: from `describe`, and more.
+        curve: from `fit.fit`.
+        scores: such as `label_scores`.
+        seconds: that the training took. A training that was taken from its folder keeps the time
+            that the first run measured.
+
+    Returns:
+        The record, of kind `training`.
+    """
+    record = result_records.make_record(
+        "training", name, inputs, curve=_rows(curve), **scores,
+        timings={"training_seconds": round(seconds, 1)},
+    )  # fmt: skip
+    if (workspace.results / f"{name}.json").exists():
+        earlier = result_records.read(workspace.results, name)
+        if earlier["inputs_hash"] == record["inputs_hash"]:
+            record["timings"] = earlier["timings"]
+    result_records.write(record, workspace.results)
+    return record
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
+    return json.loads(table.round(intervals.DIGITS).to_json(orient="records"))

@@ -1,0 +1,1 @@
+"""The thesis' numbers, its claims, and the ledger of what holds."""

@@ -1,0 +1,1 @@
+"""Fitting, heads, losses, samplers, augmentation, and networks that are trained here."""

@@ -1,0 +1,1 @@
+"""Folders, parameters of a profile, feature stores, records, and tables made of them."""

@@ -1,0 +1,129 @@
+"""Where things lie: the project's folders, a profile's parameters, and its catalogue."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fashion_rir.data import catalog
+from fashion_rir.data.drawn import shop
+from fashion_rir.data.named_paths import named_path
+from fashion_rir.data.sources import WHERE_TO_GET_IT
+from fashion_rir.errors import CatalogError, FashionRirError, check_seed, unknown_name
+
+ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
+
+HOME_VARIABLE = "FASHION_RIR_HOME"
+
+CATALOGUES = ("demo", "real")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The project's folders for one profile.
+
+    Attributes:
+        root: the folder that holds `notebooks/`, `profiles/`, `data/` and `reports/`.
+        profile: `demo`, `sample`, `full`, or another file in `profiles/`.
+    """
+
+    root: Path
+    profile: str
+
+    @property
+    def data(self) -> Path:
+        """What is read and built: photos, features, models. Never committed."""
+        return self.root / "data"
+
+    @property
+    def results(self) -> Path:
+        """The profile's result records."""
+        return self.root / "reports" / self.profile / "results"
+
+    @property
+    def figures(self) -> Path:
+        """The profile's figures."""
+        return self.root / "reports" / self.profile / "figures"
+
+    @property
+    def scores(self) -> Path:
+        """Per-query scores, for paired comparisons."""
+        return self.data / "scores" / self.profile
+
+    def feature_store(self, model: str) -> Path:
+        """The feature store's file of a model such as `mobilenetv2-128-resize`."""
+        return self.data / "features" / self.profile / f"{model}.sqlite"
+
+    def onnx_model(self, name: str) -> Path:
+        """Where the ONNX export of a model lies."""
+        return self.data / "models" / "onnx" / f"{name}.onnx"
+
+    @property
+    def trained_models(self) -> Path:
+        """The state of the profile's trainings, one folder each. Never committed."""
+        return self.data / "models" / self.profile
+
+    def load_catalog(
+        self, catalogue: str, *, sample_size: int | None = None, seed: int = 0
+    ) -> catalog.Catalog:
+        """The demo catalogue, or the real one; never the one for the other.
+
+        Args:
+            catalogue: `demo` (drawn on first use) or `real` (named by FASHION_RIR_ARCHIVE).
+            sample_size: draw a stratified sample of this many products; all if None.
+            seed: of the sample.
+
+        Raises:
+            ParameterError: another name, or a seed or sample size out of range.
+            CatalogError: the real catalogue is not there or cannot be read.
+        """
+        if catalogue not in CATALOGUES:
+            raise unknown_name("catalogue", catalogue, CATALOGUES)
+        check_seed(seed)
+        path = shop.generate(self.data / "raw" / "demo") if catalogue == "demo" else real_path()
+        products = catalog.load(path, cache_dir=self.data / "catalog")
+        if sample_size is None:
+            return products
+        return catalog.sample(products, sample_size, seed=seed)
+
+
+def open_workspace(profile: str, root: Path | None = None) -> Workspace:
+    """The workspace around the current folder.
+
+    Args:
+        profile: a file's name in `profiles/`.
+        root: the project's folder; looked for upwards from here if None, or named by
+            FASHION_RIR_HOME.
+
+    Raises:
+        FashionRirError: no project folder around here.
+        ParameterError: no such profile; names the nearest.
+    """
+    root = root or _find_root()
+    known = sorted(file.stem for file in (root / "profiles").glob("*.yaml"))
+    if profile not in known:
+        raise unknown_name("profile", profile, known)
+    return Workspace(root, profile)
+
+
+def real_path() -> Path:
+    """Where the real catalogue is, by FASHION_RIR_ARCHIVE.
+
+    Raises:
+        CatalogError: the variable is not set.
+    """
+    named = named_path(os.environ.get(ARCHIVE_VARIABLE))
+    if named is None:
+        raise CatalogError(f"{ARCHIVE_VARIABLE} is not set; {WHERE_TO_GET_IT}.")
+    return named
+
+
+def _find_root() -> Path:
+    named = named_path(os.environ.get(HOME_VARIABLE))
+    here = named.resolve() if named else Path.cwd()
+    for folder in [here, *here.parents]:
+        if (folder / "profiles").is_dir() and (folder / "notebooks").is_dir():
+            return folder
+    raise FashionRirError(
+        f"{here} is not inside the project (no folder with notebooks/ and profiles/ above it); "
+        f"go there, or name it in {HOME_VARIABLE}."
+    )

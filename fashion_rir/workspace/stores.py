@@ -1,0 +1,199 @@
+"""Stores."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding import backbones, onnx_engine
+from fashion_rir.embedding.embed import Embedder, embed_catalog
+from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.store import FeatureStore
+from fashion_rir.errors import ParameterError, StoreError, unknown_name
+from fashion_rir.search import transforms
+from fashion_rir.workspace.folders import Workspace
+
+ENGINES = ("keras", "onnx")
+
+
+def stored_model(workspace: Workspace, catalog: Catalog, name: str) -> tuple[Catalog, Model]:
+    """A model whose embeddings an earlier notebook has stored, with the products that it saw.
+
+    Args:
+        workspace: says where the store lies.
+        catalog: all products; the store may hold a sample of them.
+        name: of the model, such as `label-g-seed20`.
+
+    Returns:
+        The products of the store, in the catalogue's order, and their embeddings and metadata.
+
+    Raises:
+        StoreError: there is none, or it was made from another catalogue.
+    """
+    store = FeatureStore.open(workspace.feature_store(name))
+    is_there = catalog.products["image_name"].isin(store.image_names()).to_numpy()
+    if not is_there.any():
+        raise StoreError(f"{store.path} holds no product of this catalogue; build it again.")
+    part = catalog if is_there.all() else catalog.subset(is_there)
+    store.require({"data_hash": part.data_hash})
+    return part, (store.load(list(part.products["image_name"]))[1], store.metadata)
+
+
+def on_part(model: Model, catalog: Catalog, part: Catalog) -> Model:
+    """A model of the whole catalogue on a sample of it, under a name that says so.
+
+    Args:
+        model: embeddings of `catalog`.
+        catalog: all products.
+        part: some of them, in the same order.
+    """
+    vectors, metadata = model
+    chosen = catalog.products["id"].isin(part.products["id"]).to_numpy()
+    return vectors[chosen], {**metadata, "model": f"{metadata['model']}-of-{len(part)}"}
+
+
+def embed(
+    workspace: Workspace,
+    catalog: Catalog,
+    embedder: Embedder,
+    *,
+    preprocessing: str,
+    engine: str = "keras",
+    number_format: str = "float32",
+) -> tuple[np.ndarray, dict[str, str]]:
+    """The catalogue's embeddings by a model: taken from its feature store, or made.
+
+    Args:
+        workspace: says where the store lies.
+        catalog: the products.
+        embedder: a backbone or a floor.
+        preprocessing: `resize` or `pad`.
+        engine: `keras`, or `onnx` for a backbone's faster twin.
+        number_format: of a store that is made, `float32`, or `float16` in half the space.
+
+    Returns:
+        float32 of shape (n_products, embedding_dim), in the catalogue's order, and the store's
+        metadata. What another training of the same name has left is made anew.
+
+    Raises:
+        ParameterError: unknown engine or number format.
+        StoreError: the store belongs to another model or catalogue, or cannot be written.
+    """
+    _check_engine(engine)
+    metadata = embedder.metadata(preprocessing) | {"data_hash": catalog.data_hash}
+    names = catalog.products["image_name"]
+    path = workspace.feature_store(metadata["model"])
+    if "training" in metadata:
+        _drop_earlier_training(path, metadata["training"])
+    if not _is_complete(path, metadata, names):
+        embedder = on_engine(workspace, embedder, engine)
+        embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path,
+                                 number_format=number_format)  # fmt: skip
+    store = FeatureStore.open(path)
+    return store.load(names)[1], store.metadata
+
+
+def on_engine(workspace: Workspace, embedder: Embedder, engine: str) -> Embedder:
+    """The embedder, or a backbone's faster twin.
+
+    Args:
+        workspace: says where the twin's export lies.
+        embedder: a backbone or a floor.
+        engine: `keras`, or `onnx`.
+
+    Raises:
+        ParameterError: unknown engine.
+        FashionRirError: see `onnx_engine.OnnxBackbone`.
+    """
+    _check_engine(engine)
+    if engine == "keras" or not isinstance(embedder, backbones.Backbone):
+        return embedder
+    export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
+    return onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
+
+
+def joint_model(
+    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
+) -> tuple[np.ndarray, dict[str, object]]:
+    """Several backbones' embeddings as one model: side by side, each of length 1.
+
+    Args:
+        models: embeddings and metadata of each, from `stores.embed`.
+    """
+    vectors = transforms.joint_features([matrix for matrix, _ in models])
+    metadata = _joined(models)
+    return vectors, metadata | {"embedding_dim": vectors.shape[1]}
+
+
+def joint_metadata(
+    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
+    settings: object,
+    label: str,
+    seed: int,
+) -> dict[str, object]:
+    """What a head's embeddings depend on beside its weights.
+
+    Args:
+        models: embeddings and metadata of each backbone, from `stores.embed`.
+        settings: the dataclass that says what the head is made of.
+        label: what it learns to tell.
+        seed: of the training.
+    """
+    joined = _joined(models)
+    joined["features"] = joined.pop("model")
+    joined["features_sha256"] = joined.pop("weights_sha256")
+    return joined | {"head": json.dumps(asdict(settings)), "label": label, "seed": seed}
+
+
+def sampled(model: Model, catalog: Catalog, sample: Catalog) -> Model:
+    """The stored embeddings of some of a catalogue's products, under a name of their own.
+
+    Args:
+        model: embeddings of the whole catalogue and their metadata, from `stores.embed`.
+        catalog: the whole.
+        sample: some of its products, from `catalog.sample`; the catalogue itself for all.
+
+    Returns:
+        The rows of the sample, in its order, named `<model>-of-<number of products>`.
+
+    Raises:
+        ParameterError: the sample holds a product that the catalogue does not.
+    """
+    rows = pd.Index(catalog.products["id"]).get_indexer(sample.products["id"])
+    if (rows < 0).any():
+        raise ParameterError(
+            f"{(rows < 0).sum()} of {len(sample)} products of the sample are not in the catalogue; "
+            "draw it from there."
+        )
+    matrix, metadata = model
+    name = f"{metadata['model']}-of-{len(sample)}"
+    return matrix[rows], {**metadata, "model": name, "data_hash": sample.data_hash}
+
+
+def _check_engine(engine: str) -> None:
+    if engine not in ENGINES:
+        raise unknown_name("engine", engine, ENGINES)
+
+
+def _drop_earlier_training(path: Path, training: str) -> None:
+    """Remove what another training of the same name left: its weights can make it again."""
+    if path.exists() and FeatureStore.open(path).metadata.get("training") not in (None, training):
+        path.unlink()
+
+
+def _is_complete(path: Path, metadata: Mapping[str, object], names: pd.Series) -> bool:
+    if not path.exists():
+        return False
+    store = FeatureStore.open(path)
+    store.require(metadata)
+    return set(names) <= set(store.image_names())
+
+
+def _joined(models: Sequence[tuple[np.ndarray, Mapping[str, object]]]) -> dict[str, str]:
+    """The backbones' metadata, joined by `+`."""
+    keys = ("model", "backbone", "image_size", "preprocessing", "weights", "weights_sha256")
+    return {key: "+".join(str(metadata[key]) for _, metadata in models) for key in keys}

@@ -1,0 +1,137 @@
+"""projection_plots: colours go to the frequent classes, and every map says what it shows."""
+
+import warnings
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+
+from fashion_rir.errors import ParameterError
+from fashion_rir.figures import maps as figures_maps
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
+def values() -> pd.Series:
+    return pd.Series(["Shirts"] * 5 + ["Watches"] * 3 + ["Ties"] * 2 + ["Caps", None],
+                     name="articleType")  # fmt: skip
+
+
+@pytest.fixture
+def coordinates() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(12, 2))
+
+
+def legend(figure: plt.Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def n_dots(axes: plt.Axes) -> int:
+    return sum(len(dots.get_offsets()) for dots in axes.collections)
+
+
+def test_a_map_has_a_dot_a_product_and_a_legend_with_counts(coordinates, values) -> None:
+    figure, axes = figures_maps.label_map(coordinates, values, title="A map", most=2)
+    figure.canvas.draw()
+    assert n_dots(axes) == 12
+    assert axes.get_title() == "A map"
+    assert "t-SNE 1" in axes.get_xlabel()
+    assert legend(figure) == ["Shirts (5)", "Watches (3)", "other (2 classes)", "no value (1)"]
+    assert [text.get_text() for text in axes.texts] == ["Shirts", "Watches"]
+    assert all(dots.get_rasterized() for dots in axes.collections)
+
+
+def test_names_at_the_frame_stay_inside_it() -> None:
+    places = np.array([[-10.0, 0.0]] * 4 + [[0.0, 9.0]] * 4 + [[10.0, 0.0]] * 4)
+    values = pd.Series(
+        ["Casual Shoes"] * 4 + ["Sports Shoes"] * 4 + ["Sunglasses"] * 4, name="type"
+    )
+    figure, axes = figures_maps.label_map(places, values, title="Edges")
+    figure.canvas.draw()
+    assert len(axes.texts) == 3
+    frame = axes.get_window_extent()
+    for name in axes.texts:
+        extent = name.get_window_extent()
+        assert frame.x0 <= extent.x0 and extent.x1 <= frame.x1
+
+
+def test_a_map_of_one_class_needs_no_other(coordinates) -> None:
+    values = pd.Series(["Men"] * 12, name="gender")
+    figure, _ = figures_maps.label_map(coordinates, values, title="One")
+    assert legend(figure) == ["Men (12)"]
+
+
+def test_colours_are_the_first_map_s_on_all(coordinates, values) -> None:
+    rarer = pd.Series(["Ties"] * 12, name="articleType")
+    figure, axes = figures_maps.label_maps(
+        {"first": (coordinates, values), "second": (coordinates, rarer)}, title="Two", most=2
+    )
+    assert [ax.get_title() for ax in axes.flat] == ["first", "second"]
+    assert [n_dots(ax) for ax in axes.flat] == [12, 12]
+    (fill,) = {to_hex(c) for c in axes.flat[1].collections[0].get_facecolors()}
+    assert fill == figures_maps.LIGHT_GREY  # 'Ties' is no class of the legend
+    assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
+
+
+def test_a_legend_of_maps_counts_the_largest_wherever_it_stands(coordinates, values) -> None:
+    part = values.iloc[:4]
+    maps = {"a sample": (coordinates[:4], part), "all": (coordinates, values)}
+    for chosen in (maps, dict(reversed(maps.items()))):
+        figure, _ = figures_maps.label_maps(chosen, title="Two", most=2)
+        assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
+        heading = figure.legends[0].get_title().get_text()
+        assert heading == "articleType (on the largest map)"
+
+
+def test_products_get_their_own_colours(coordinates) -> None:
+    values = pd.Series(["Red", "White", "Navy Blue", "no such colour"] * 3, name="baseColour")
+    figure, axes = figures_maps.colour_map(coordinates, values, title="Colours", most=3)
+    fills = {to_hex(colour) for colour in axes.collections[0].get_facecolors()}
+    assert fills == {"#cc1f2d", "#ffffff", "#1b2a57", figures_maps.LIGHT_GREY}
+    assert len(legend(figure)) == 3
+    assert figure.legends[0].get_title().get_text() == "baseColour; 1 more are not listed"
+
+
+def test_every_colour_of_the_catalogue_has_a_fill() -> None:
+    """The names of the real catalogue, from its committed record."""
+    from pathlib import Path
+
+    from fashion_rir.workspace import records as result_records
+
+    folder = Path(__file__).parents[2] / "reports" / "full" / "results"
+    names = result_records.read(folder, "eda")["counts"]["baseColour"]
+    assert set(names) == set(figures_maps.NAMED_COLOURS)
+
+
+def test_survival_draws_every_map_once() -> None:
+    starts = ["pca", "pca", "random"]
+    table = pd.DataFrame({"perplexity": [10, 30, 30], "start": starts, "recall": [0.1, 0.2, 0.3]})
+    figure, axes = figures_maps.survival(table, {"recall": "share kept"}, title="Kept")
+    drawn = [tuple(xy) for line in axes[0, 0].lines for xy in line.get_xydata()]
+    assert sorted(drawn) == [(10, 0.1), (30, 0.2), (30, 0.3)]
+    assert axes[0, 0].get_ylabel() == "share kept"
+
+
+def test_what_cannot_be_drawn_is_refused(coordinates, values) -> None:
+    with pytest.raises(ParameterError, match="as many pairs of finite coordinates"):
+        figures_maps.label_map(coordinates[1:], values, title="")
+    coordinates[3] = np.nan
+    with pytest.raises(ParameterError, match="with a gap"):
+        figures_maps.colour_map(coordinates, values, title="")
+    with pytest.raises(ParameterError, match="no map to draw"):
+        figures_maps.label_maps({}, title="")
+    with pytest.raises(ParameterError, match="Ask for 1 to 9 colours, not 12"):
+        figures_maps.colours_of(values, 12)

@@ -1,0 +1,58 @@
+"""evaluation_plots: every figure has a title, labelled axes, and what it was given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from fashion_rir.figures import scores
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def drawn(figure, axes) -> str:
+    figure.canvas.draw()
+    assert axes.get_title() and axes.get_xlabel() and axes.get_ylabel()
+    texts = [text.get_text() for text in axes.texts]
+    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    return " ".join([*texts, *legends])
+
+
+def test_scores_stand_between_floors_and_ceilings() -> None:
+    table = pd.DataFrame({"model": ["a", "b"], "mAP": [0.5, 0.4], "mAP low": [0.4, 0.3],
+                          "mAP high": [0.6, 0.5]})  # fmt: skip
+    bounds = {"floors": {"chance": 0.1}, "ceilings": {"photo oracle": 0.99}}
+    text = drawn(*scores.between_bounds(table, "mAP", **bounds, title="t"))
+    assert "0.500" in text and "chance (0.100)" in text and "photo oracle (0.990)" in text
+
+
+def test_missing_models_leave_a_gap() -> None:
+    table = pd.DataFrame({"mAP, thesis": [0.3, 0.7], "mAP, held out": [np.nan, 0.4]},
+                         index=["scratch", "padded"])  # fmt: skip
+    figure, axes = scores.thesis_bars(table, title="t")
+    assert "0.70" in drawn(figure, axes) and "nan" not in drawn(figure, axes)
+
+
+def test_noise_says_so() -> None:
+    difference = pd.DataFrame([[0, 0.1], [-0.1, 0]], index=list("ab"), columns=list("ab"))
+    is_noise = pd.DataFrame([[True, False], [False, True]], index=list("ab"), columns=list("ab"))
+    text = drawn(*scores.difference_matrix(difference, is_noise, title="t", what="mAP"))
+    assert "+0.100" in text and "-0.100" in text and "noise" not in text
+    everything = scores.difference_matrix(difference * 0, is_noise | True, title="t",
+                                                    what="mAP")  # fmt: skip
+    assert drawn(*everything).count("noise") == 2
+
+
+def test_single_queries_classes_and_grid() -> None:
+    shares = {str(hits): 1 / 11 for hits in range(11)}
+    drawn(*scores.single_queries({"a": shares, "b": shares}, title="t"))
+    table = pd.DataFrame({"class": ["x", "y"], "queries": [2, 200], "mAP": [0.1, 0.8]})
+    drawn(*scores.classes_by_size({"a": table}, title="t"))
+    cells = pd.DataFrame({"protocol": ["thesis", "held_out"], "label": ["gender", "season"],
+                          "mAP": [0.7, 0.3]})  # fmt: skip
+    text = drawn(*scores.grid_strip(cells, target=0.708, title="t"))
+    assert "reported: 0.708" in text

@@ -1,0 +1,158 @@
+"""cards: every number is a record's; the committed cards are fresh; what is missing is said."""
+
+from pathlib import Path
+
+import pytest
+
+from fashion_rir.data import catalog
+from fashion_rir.data.drawn import shop
+from fashion_rir.errors import RecordError
+from fashion_rir.reporting import cards
+from fashion_rir.studies.analysis import counts
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace
+
+ROOT = Path(__file__).parents[2]
+FULL = Workspace(ROOT, "full")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, "full")
+
+
+def write_training(workspace: Workspace, name: str, seed: int, **inputs: object) -> None:
+    base = {"profile": workspace.profile, "data_hash": "abc", "n_products": 1000, "n_fit": 700,
+            "n_validation": 100, "n_test": 200, "seed": seed, "run": name,
+            "model": {"weights": "resnet50-v1.5-pqf-imagenet", "image_size": "64+64"}}  # fmt: skip
+    record = result_records.make_record(
+        "training", f"{name}-seed{seed}", base | inputs, curve=[{"epoch": 1}, {"epoch": 2}],
+        accuracy={"micro": 0.5 + seed / 100}, timings={"training_seconds": 90.0},
+    )  # fmt: skip
+    result_records.write(record, workspace.results)
+
+
+def write_retrieval(workspace: Workspace, name: str, mean_ap: float, measure: str = "cosine"):
+    estimate = {"value": mean_ap, "low": mean_ap - 0.01, "high": mean_ap + 0.01}
+    micro = {"mAP": estimate, "precision@10": estimate}
+    labels = {"labels": {"articleType": {"micro": micro}}}
+    inputs = {"profile": workspace.profile, "data_hash": "abc", "measure": measure,
+              "model": {"weights_sha256": "0123456789abcdef"}}  # fmt: skip
+    record = result_records.make_record("retrieval", f"{name}-{measure}", inputs,
+                                 protocols={"held_out": labels})  # fmt: skip
+    result_records.write(record, workspace.results)
+
+
+def rows(card: str, start: str) -> list[list[str]]:
+    """The cells of a card's table rows whose first cell begins so."""
+    lines = [line for line in card.splitlines() if line.startswith(f"| {start}")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_committed_cards_are_those_of_the_committed_records() -> None:
+    written, _ = cards.texts(FULL)
+    folder = cards.card_folder(FULL)
+    assert sorted(written) == sorted(path.stem for path in folder.glob("*.md"))
+    for name, text in written.items():
+        committed = (folder / f"{name}.md").read_text(encoding="utf-8")
+        assert committed == text, "stale; run: python -m fashion_rir.reporting.cards"
+
+
+def test_seeds_stand_in_one_row(workspace: Workspace) -> None:
+    for seed, mean_ap in ((20, 0.6), (21, 0.7)):
+        write_training(workspace, "probe-net", seed, label="articleType", split_seed=20)
+        write_retrieval(workspace, f"probe-net-seed{seed}-posterior", mean_ap)
+    card = cards.texts(workspace)[0]["label-heads"]
+    training, scores = rows(card, "`probe-net`")
+    assert training[:7] == ["`probe-net`", "2", "700", "100", "200", "2", "1.5"]
+    assert training[7] == "0.705"  # the mean of 0.70 and 0.71
+    assert scores == ["`probe-net` · posterior", "2", "0.650", "", "0.650", "", "0.071",
+                      "0.590 to 0.610", "`0123456789ab`"]  # fmt: skip
+
+
+def test_a_seed_is_not_taken_for_another_that_begins_alike(workspace: Workspace) -> None:
+    for seed in (2, 20):
+        write_training(workspace, "probe-net", seed)
+        write_retrieval(workspace, f"probe-net-seed{seed}", 0.5)
+    card = cards.texts(workspace)[0]["label-heads"]
+    assert [row[1] for row in rows(card, "`probe-net`")] == ["2", "2"]
+
+
+def test_other_measures_and_other_models_are_left_out(workspace: Workspace) -> None:
+    write_training(workspace, "probe-net", 20)
+    write_retrieval(workspace, "probe-net-seed20", 0.5, measure="manhattan")
+    write_retrieval(workspace, "other-seed20", 0.5)
+    card = cards.texts(workspace)[0]["label-heads"]
+    assert "No retrieval by cosine is recorded of these models yet." in card
+    assert "a stand-in for the Keras release" in card
+
+
+@pytest.mark.parametrize(
+    ("inputs", "kind"),
+    [
+        ({"core": {}}, "label-end-to-end"),
+        ({"core": {}, "run": "scratch-small-64"}, "from-scratch"),
+        ({"core": {}, "objective": {}}, "contrastive-end-to-end"),
+        ({"objective": {}, "labels": ["articleType"]}, "contrastive-heads"),
+        ({"labels": ["articleType", "gender"]}, "attribute-heads"),
+        ({"label": "articleType"}, "label-heads"),
+    ],
+)
+def test_each_training_has_its_card(workspace: Workspace, inputs: dict, kind: str) -> None:
+    write_training(workspace, "some-net", 20, **inputs)
+    found, missing = cards.texts(workspace)
+    assert list(found) == [kind]
+    assert found[kind].startswith(f"# Model card: {cards.KINDS[kind].title}\n")
+    assert len(missing) == len(cards.KINDS) - 1 + 1  # the other kinds, and the data card
+
+
+def test_every_committed_training_has_a_card() -> None:
+    cards_text = "\n".join(cards.texts(FULL)[0].values())
+    names = [path.stem for path in FULL.results.glob("*.json")]
+    trained = [
+        name for name in names if result_records.read(FULL.results, name)["kind"] == "training"
+    ]
+    assert trained
+    for name in trained:
+        assert f"| `{name.rpartition('-seed')[0]}` |" in cards_text
+
+
+def test_the_data_card_counts_what_the_record_counts(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "demo")
+    products = catalog.load(shop.generate(tmp_path / "raw", n_products=60))
+    record = counts.summarise(workspace, products, seed=1)
+    card = cards.data_card(record)
+    assert "60 products are used" in card
+    assert cards.DEMO in card
+    gender = counts.counts(record, "gender")
+    assert f"{gender.index[0]} {gender.iloc[0] / 60:.1%}" in card
+    assert rows(card, "`articleType`")[0][1] == str(len(record["counts"]["articleType"]))
+
+
+def test_writing_removes_a_card_whose_records_are_gone(workspace: Workspace) -> None:
+    write_training(workspace, "probe-net", 20)
+    folder = cards.card_folder(workspace)
+    folder.mkdir()
+    (folder / "from-scratch.md").write_text("old", encoding="utf-8")
+    paths, missing = cards.write(workspace)
+    assert [path.name for path in paths] == ["label-heads.md"]
+    assert [path.name for path in folder.iterdir()] == ["label-heads.md"]
+    assert "The data card needs the record of notebook 01." in missing
+
+
+def test_without_records_there_is_no_card_and_the_reasons_are_said(workspace: Workspace) -> None:
+    found, missing = cards.texts(workspace)
+    assert found == {}
+    assert len(missing) == 1 + len(cards.KINDS)
+
+
+def test_a_damaged_record_is_named(workspace: Workspace) -> None:
+    workspace.results.mkdir(parents=True)
+    (workspace.results / "broken.json").write_text("{", encoding="utf-8")
+    with pytest.raises(RecordError, match="broken.json is no result record"):
+        cards.texts(workspace)
+
+
+def test_a_card_says_on_what_products_and_pixels() -> None:
+    text = cards.texts(FULL)[0]["label-end-to-end"]
+    assert "Trained and tested on 5,015 products at 64 pixels." in text
