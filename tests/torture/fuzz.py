@@ -3,8 +3,8 @@
     python -m torture.fuzz picture --seconds 120
 
 What is found lands as a file `crash-...`; mend it and add it to tests/hostile_inputs.py. What
-reaches new code is kept in tests/torture/corpus/, one input a line in base64, and is read again by the
-tests.
+reaches new code is kept in tests/torture/corpus/, one input a line in base64, and is read again
+by the tests.
 """
 
 import argparse

@@ -245,8 +245,8 @@ def train_and_die(folder: str) -> None:
 
 def run_here(call: str, folder: Path, **variables: str) -> subprocess.CompletedProcess:
     """Call a function of this file in a process of its own."""
-    script = f"import sys, test_training; test_training.{call}(sys.argv[1])"
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    script = f"import sys, test_fit; test_fit.{call}(sys.argv[1])"
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.run(
         [sys.executable, "-c", script, str(folder)], capture_output=True, text=True, timeout=300,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))} | variables,

@@ -359,7 +359,7 @@ def test_jax_gives_what_tensorflow_gives(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", JAX, path], capture_output=True, text=True, timeout=300,
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu",
-                          "PYTHONPATH": str(Path(__file__).parents[2])},
+                          "PYTHONPATH": str(Path(__file__).parent)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     expected = values_and_gradients()
