@@ -35,9 +35,10 @@ test: lint study ## Lint, the study on the demo profile, all tests, the committe
 unit: setup ## The unit tests and doctests alone.
 	$(BIN)/python -m pytest tests fashion_rir --doctest-modules
 
-lint: setup ## Check style and formatting.
+lint: setup ## Check style, formatting, and that the rooms import one way only.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
 
 notebooks: setup ## Execute the committed notebooks in place on the demo profile.
 	$(BIN)/python -m fashion_rir.reporting.notebooks notebooks/[0-9][0-9]-*.ipynb

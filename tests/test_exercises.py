@@ -163,13 +163,13 @@ def test_solutions_run_behind_their_notebook(name: str, monkeypatch: pytest.Monk
     [
         ("print(nothing)", "unknown name nothing"),
         ("splits.no_such()", "splits has no no_such"),
-        ("from fashion_rir.splits import no_such", "not in the package: no_such"),
+        ("from fashion_rir.data.splits import no_such", "not in the package: no_such"),
         ("splits.is_test_product(1, seed=2, sead=2)", "splits.is_test_product: .*'sead'"),
         ("splits.is_test_product()", "splits.is_test_product: missing .*'products'"),
     ],
 )
 def test_faults_are_found(solution: str, fault: str) -> None:
-    (found,) = faults_of(solution, "from fashion_rir import splits")
+    (found,) = faults_of(solution, "from fashion_rir.data import splits")
     assert re.match(fault, found)
     assert faults_of("x = 1\nprint(x, y, splits.is_test_product(y, seed=x))",
-                     "from fashion_rir import splits\ny = 2") == []  # fmt: skip
+                     "from fashion_rir.data import splits\ny = 2") == []  # fmt: skip

@@ -19,14 +19,14 @@ def test_every_kept_input_is_read_or_explained(name):
 
 @pytest.mark.parametrize("name", fuzz.READERS)
 def test_a_fault_that_nobody_explained_passes_through(name, monkeypatch):
-    import fashion_rir.images
-    import fashion_rir.sources
+    import fashion_rir.data.images
+    import fashion_rir.data.sources
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("unexplained")
 
-    monkeypatch.setattr(fashion_rir.images, "decode", fail)
-    monkeypatch.setattr(fashion_rir.sources, "_csv_rows", fail)
-    monkeypatch.setattr(fashion_rir.sources, "ArchiveSource", fail)
+    monkeypatch.setattr(fashion_rir.data.images, "decode", fail)
+    monkeypatch.setattr(fashion_rir.data.sources, "_csv_rows", fail)
+    monkeypatch.setattr(fashion_rir.data.sources, "ArchiveSource", fail)
     with pytest.raises(RuntimeError, match="unexplained"):
         fuzz.READERS[name](b"")

@@ -14,7 +14,7 @@ EMBED = """
 import sys
 import keras
 import numpy as np
-from fashion_rir import backbones
+from fashion_rir.embedding import backbones
 
 weights, pictures, embeddings = sys.argv[1:]
 assert keras.backend.backend() == "jax"

@@ -13,7 +13,7 @@ from fashion_rir.system import one_process
 HOLD = """
 import sys, time
 from pathlib import Path
-from fashion_rir.one_process import one_process
+from fashion_rir.system import one_process
 with one_process(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

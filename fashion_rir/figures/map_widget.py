@@ -20,10 +20,8 @@ from PIL import Image
 
 from fashion_rir.data import images
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import FashionRirError, ImageError
 from fashion_rir.figures import maps
-from fashion_rir.studies.analysis import tsne
 from fashion_rir.workspace.maps import Projection
 
 SHOWN_PICTURES = 24  # of a selected region
@@ -49,7 +47,7 @@ def explorer(
     catalog: Catalog,
     made: Projection,
     label: str,
-    embed: Callable[[Image.Image], Model] | None = None,
+    place: Callable[[Image.Image], np.ndarray] | None = None,
 ) -> ipywidgets.Widget:
     """The map of a catalogue, to be explored.
 
@@ -57,8 +55,8 @@ def explorer(
         catalog: the products of the map.
         made: the map.
         label: what colours the dots.
-        embed: makes embedding and metadata of a photo, by the map's model; without it, no photo
-            can be dropped.
+        place: from a photo to its place on the map, float32 (1, 2), by the map's model; without
+            it, no photo can be dropped.
 
     Returns:
         The map; below it what is selected, and a button to drop a photo. `children[0]` is a
@@ -85,13 +83,13 @@ def explorer(
 
     dots.observe(hover, names="hovered")
     dots.observe(select, names="selected")
-    if embed is None:
+    if place is None:
         return ipywidgets.VBox([dots, panel])
     button = ipywidgets.FileUpload(accept="image/*", description="Drop a photo")
 
     def drop(change: dict) -> None:
         for file in change["new"]:
-            panel.value = _dropped(catalog, made, dots, embed, file, scale)
+            panel.value = _dropped(catalog, made, dots, place, file, scale)
 
     button.observe(drop, names="value")
     return ipywidgets.VBox([dots, button, panel])
@@ -137,7 +135,7 @@ def _dropped(
     catalog: Catalog,
     made: Projection,
     dots: MapWidget,
-    embed: Callable[[Image.Image], Model],
+    place: Callable[[Image.Image], np.ndarray],
     file: dict,
     scale: Callable[[np.ndarray], np.ndarray],
 ) -> str:
@@ -145,11 +143,11 @@ def _dropped(
     name = html.escape(str(file["name"]))
     try:
         picture = images.decode(bytes(file["content"]), str(file["name"]))
-        place = tsne.place(made, embed(picture))
+        placed = place(picture)
     except FashionRirError as error:
         return f"<p>{html.escape(str(error))}</p>"
-    dots.placed = [*dots.placed, *scale(place).tolist()]
-    nearest = np.linalg.norm(made.coordinates - place, axis=1).argsort()[:SHOWN_TYPES].tolist()
+    dots.placed = [*dots.placed, *scale(placed).tolist()]
+    nearest = np.linalg.norm(made.coordinates - placed, axis=1).argsort()[:SHOWN_TYPES].tolist()
     return (
         f"<p>{name} is at the cross. {_img(data_uri(picture), name)} Nearest on the map:</p>"
         f"{selection_html(catalog, nearest)}"

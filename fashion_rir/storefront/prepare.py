@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, onnx_engine
+from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import FashionRirError, StoreError, WeightsError
 from fashion_rir.search.gallery import MEASURES
 from fashion_rir.storefront import models
@@ -10,8 +12,10 @@ from fashion_rir.storefront.shop import Shop
 from fashion_rir.storefront.shop import prepare as prepare_shop
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.maps import MapSettings
 
 Say = Callable[[str], None]
+MakeMap = Callable[[Workspace, Catalog, Model, MapSettings], object]
 
 MAP_PRODUCTS = 5000  # a map of more products takes minutes: notebook 07 makes it
 
@@ -22,6 +26,7 @@ def prepare(
     say: Say = lambda text: None,
     *,
     every_export: bool = True,
+    make_map: MakeMap | None = None,
 ) -> Shop:
     """Shop window, feature store, galleries, thresholds, and an ONNX export of each backbone.
 
@@ -32,6 +37,8 @@ def prepare(
         say: told before long work, and what could not be done.
         every_export: export all pretrained backbones that have a feature store, not only the
             first model's.
+        make_map: such as `tsne.project`, makes the map of a small catalogue; without it, notebook
+            07 makes it.
 
     Returns:
         The shop.
@@ -58,9 +65,9 @@ def prepare(
     for measure in MEASURES:
         gallery = models.open_gallery(shop, first, measure, say)[0]
         models.calibration(shop, first, gallery, say)
-    if len(catalog) <= MAP_PRODUCTS:
+    if make_map and len(catalog) <= MAP_PRODUCTS:
         try:
-            _make_map(shop, first)
+            _map_model(shop, first, make_map)
         except FashionRirError as error:
             say(f"No t-SNE map: {error}")
     return shop
@@ -100,12 +107,10 @@ def _export(shop: Shop, model: str, parameters: Mapping[str, object], say: Say) 
     onnx_engine.OnnxBackbone(network, path)
 
 
-def _make_map(shop: Shop, model: str) -> None:
+def _map_model(shop: Shop, model: str, make_map: MakeMap) -> None:
     from fashion_rir.embedding.store import FeatureStore
-    from fashion_rir.studies.analysis import tsne
-    from fashion_rir.workspace import maps
 
     metadata = models.store_metadata(shop, model)
     store = FeatureStore.open(shop.workspace.feature_store(model))
     vectors = store.load(shop.products["image_name"])[1]
-    tsne.project(shop.workspace, shop.catalog, (vectors, metadata), maps.MapSettings())
+    make_map(shop.workspace, shop.catalog, (vectors, metadata), MapSettings())

@@ -1,12 +1,11 @@
 """Tables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import protocols
-from fashion_rir.thesis.numbers import thesis_letter
 from fashion_rir.workspace import records as result_records
 
 
@@ -21,7 +20,7 @@ def has_scores(record: Mapping, protocol: str, label: str) -> bool:
 
 def retrieval_table(
     records: Iterable[Mapping], *, protocol: str, label: str, metrics: Iterable[str],
-    average: str = "micro",
+    average: str = "micro", letter: Callable[[Mapping, str], str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """One row a model and measure, one column a metric.
 
@@ -31,6 +30,8 @@ def retrieval_table(
         label: what makes a product relevant, such as `articleType`, or `graded`.
         metrics: some of `protocols.metrics_of(label)`.
         average: `micro` or `macro`.
+        letter: from a model's description and the measure to what the thesis calls the experiment,
+            such as `thesis.numbers.thesis_letter`; without it there is no column `thesis`.
 
     Returns:
         Columns `model`, `measure`, `thesis` (its letter there), `weights`, `queries` (that were
@@ -47,7 +48,7 @@ def retrieval_table(
         row = {
             "model": model["model"],
             "measure": measure,
-            "thesis": thesis_letter(model, measure),
+            **({"thesis": letter(model, measure)} if letter else {}),
             "weights": model["weights"],
             "queries": record["inputs"]["n_queries"],
         }

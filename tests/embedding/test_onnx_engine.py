@@ -145,7 +145,7 @@ def test_onnx_runtime_tells_its_maker_nothing(export, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key not in kept_apart}
     code = (
         "import sys, pathlib, numpy as np\n"
-        "from fashion_rir.onnx_engine import ExportedBackbone\n"
+        "from fashion_rir.embedding.onnx_engine import ExportedBackbone\n"
         "reader = ExportedBackbone(pathlib.Path(sys.argv[1]))\n"
         "reader.embed(np.zeros((1, 32, 32, 3), np.uint8))\n"
     )

@@ -383,7 +383,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from fashion_rir.feature_store import FeatureStore
+from fashion_rir.embedding.store import FeatureStore
 store = FeatureStore.create(Path(sys.argv[1]), {"model": "m", "embedding_dim": 64})
 for batch in range(100_000):
     names = [f"{batch}-{row}.jpg" for row in range(50)]

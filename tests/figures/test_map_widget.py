@@ -12,6 +12,7 @@ from PIL import Image
 from fashion_rir.data import catalog as data_catalog
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.figures import map_widget
+from fashion_rir.studies.analysis import tsne
 from fashion_rir.workspace.maps import Projection
 
 METADATA = {"model": "drawn-net", "weights_sha256": "abc"}
@@ -31,6 +32,11 @@ def made(catalog: Catalog) -> Projection:
     about = {"model": METADATA, "data_hash": catalog.data_hash}
     return Projection("map", about, catalog.products["id"].to_numpy(), coordinates, points,
                       np.zeros(n_products, dtype=np.float32), points, 0.0, 0.0)  # fmt: skip
+
+
+def placed_by(made, embed):
+    """What the explorer is given: from a photo to its place."""
+    return lambda picture: tsne.place(made, embed(picture))
 
 
 def embed_as(row: int):
@@ -106,7 +112,9 @@ def test_a_picture_that_is_gone_leaves_its_reason(catalog, catalog_folder) -> No
 
 
 def test_a_dropped_photo_goes_onto_the_map(catalog, made) -> None:
-    dots, button, panel = map_widget.explorer(catalog, made, "articleType", embed_as(11)).children
+    dots, button, panel = map_widget.explorer(
+        catalog, made, "articleType", placed_by(made, embed_as(11))
+    ).children
     button.value = (upload("mine & yours.jpg", photo(3)),)
     ((x, _),) = dots.placed
     assert x > 0.5  # product 11 stands at the right end
@@ -117,7 +125,9 @@ def test_a_dropped_photo_goes_onto_the_map(catalog, made) -> None:
 
 
 def test_a_file_that_is_no_picture_is_answered_in_a_sentence(catalog, made) -> None:
-    dots, button, panel = map_widget.explorer(catalog, made, "gender", embed_as(0)).children
+    dots, button, panel = map_widget.explorer(
+        catalog, made, "gender", placed_by(made, embed_as(0))
+    ).children
     button.value = (upload("<b>.jpg", b"no picture"),)
     assert dots.placed == []
     assert panel.value.startswith("<p>&lt;b&gt;.jpg")
@@ -127,7 +137,9 @@ def test_a_photo_of_another_model_is_answered_in_a_sentence(catalog, made) -> No
     def embed(picture: Image.Image):
         return np.eye(12, dtype=np.float32)[[0]], METADATA | {"model": "other"}
 
-    dots, button, panel = map_widget.explorer(catalog, made, "gender", embed).children
+    dots, button, panel = map_widget.explorer(
+        catalog, made, "gender", placed_by(made, embed)
+    ).children
     button.value = (upload("a.jpg", photo(1)),)
     assert "the embeddings with other" in panel.value
     assert dots.placed == []

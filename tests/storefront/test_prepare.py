@@ -12,20 +12,21 @@ from fashion_rir.embedding import backbones, embed, onnx_engine
 from fashion_rir.errors import FashionRirError
 from fashion_rir.storefront import models
 from fashion_rir.storefront.prepare import first_model, prepare
+from fashion_rir.studies.analysis import tsne
 
 # A visitor's process: opens the shop, embeds a photo, and says what it imported.
 VISITOR = """
 import sys
-from fashion_rir import embeddings
-from fashion_rir import storefront_models as models
-from fashion_rir.storefront import open_storefront
-from fashion_rir.storefront_shop import open_shop
-from fashion_rir.workspace import open_workspace
+from fashion_rir.embedding import embed
+from fashion_rir.storefront import models
+from fashion_rir.storefront.app import open_storefront
+from fashion_rir.storefront.shop import open_shop
+from fashion_rir.workspace.folders import open_workspace
 workspace = open_workspace("shop")
 open_storefront(workspace)
 shop = open_shop(workspace)
 embedder = models.open_embedder(shop, models.store_metadata(shop, sys.argv[1]))
-vector = embeddings.embed_image(shop.catalog.read_image("2001.jpg"), embedder,
+vector = embed.embed_image(shop.catalog.read_image("2001.jpg"), embedder,
                                 preprocessing="resize")
 print(sorted({"tensorflow", "keras", "sklearn", "matplotlib", "faiss"} & set(sys.modules)))
 print(*vector[:4].tolist())
@@ -42,7 +43,7 @@ def workspace(tmp_path, monkeypatch):
 
 def test_preparing_makes_all_once_and_is_quick_the_second_time(workspace):
     said = []
-    shop = prepare(workspace, PARAMETERS, said.append)
+    shop = prepare(workspace, PARAMETERS, said.append, make_map=tsne.project)
     assert said == [
         "Putting 101 products into the shop window",
         f"Calibrating the threshold of {MODEL}, cosine",
@@ -54,7 +55,7 @@ def test_preparing_makes_all_once_and_is_quick_the_second_time(workspace):
     (map_file,) = (workspace.data / "projections" / "shop").iterdir()
     assert map_file.name.startswith(f"tsne-{MODEL}-perplexity30")
     said.clear()
-    prepare(workspace, PARAMETERS, said.append)
+    prepare(workspace, PARAMETERS, said.append, make_map=tsne.project)
     assert said == []
 
 

@@ -195,10 +195,11 @@ def _drive(name: str, arguments: list[str]) -> None:
 
     warnings.simplefilter("ignore")
     with atheris.instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
-        import fashion_rir.catalog
-        import fashion_rir.images
-        import fashion_rir.sources  # noqa: F401
         from PIL import Image
+
+        import fashion_rir.data.catalog
+        import fashion_rir.data.images
+        import fashion_rir.data.sources  # noqa: F401
 
         Image.init()
     atheris.Setup([sys.argv[0], *arguments], READERS[name])

@@ -267,7 +267,7 @@ import warnings
 warnings.simplefilter("error")
 import keras
 import numpy as np
-from fashion_rir.augmentation import augmenter
+from fashion_rir.training.augmentation import augmenter
 
 assert keras.backend.backend() == "jax"
 batch = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)

@@ -14,9 +14,9 @@ TRAIN = """
 import sys
 import keras
 import numpy as np
-from fashion_rir import devices, heads
+from fashion_rir.training import devices, heads
 from fashion_rir.errors import ParameterError
-from fashion_rir.labels import LabelClasses
+from fashion_rir.data.labels import LabelClasses
 from fashion_rir.training import TrainingSettings
 
 generator = np.random.default_rng(0)

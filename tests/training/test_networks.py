@@ -270,7 +270,7 @@ ON_JAX = """
 import sys
 import keras
 import numpy as np
-from fashion_rir.networks import build_network
+from fashion_rir.training.networks import build_network
 
 weights, pictures, found = sys.argv[1:]
 assert keras.backend.backend() == "jax"

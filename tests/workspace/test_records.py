@@ -10,6 +10,7 @@ import pytest
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import intervals, protocols
 from fashion_rir.evaluation.protocols import GRADED_METRICS, METRICS, Evaluation
+from fashion_rir.thesis.numbers import thesis_letter
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import tables
 
@@ -214,7 +215,7 @@ def test_the_best_model_comes_first() -> None:
         retrieval_record("vgg16", "cosine", 0.6),
     ]
     table = tables.retrieval_table(
-        records, protocol="held_out", label="articleType", metrics=["mAP"]
+        records, protocol="held_out", label="articleType", metrics=["mAP"], letter=thesis_letter
     )
     # Equal values stand by name.
     assert table["model"].tolist() == ["resnet50-128-pad", "vgg16-128-resize",
