@@ -10,9 +10,11 @@ HEAVY = ("keras", "tensorflow", "jax", "torch", "onnxruntime", "faiss", "sklearn
 NETWORKS = ("keras", "tensorflow", "jax", "torch", "onnxruntime")
 # What reads, embeds, searches and scores: all but the modules that define and train networks.
 WITHOUT_KERAS = (
-    "backbones", "catalog", "command_line", "embeddings", "evaluation",
-    "cluster", "experiments", "feature_store", "full_ranking", "index_benchmark", "indexes",
-    "model_table", "onnx_engine", "report", "retrieval", "separation", "shards", "workspace",
+    "command_line", "data.catalog", "embedding.backbones", "embedding.cluster", "embedding.embed",
+    "embedding.onnx_engine", "embedding.store", "evaluation.protocols", "evaluation.rankings",
+    "evaluation.separation", "reporting.report", "search.gallery", "search.indexes",
+    "search.shards", "studies.model_table", "studies.pretrained.index_speed", "studies.scoring",
+    "workspace.folders", "workspace.stores",
 )  # fmt: skip
 
 

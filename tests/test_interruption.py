@@ -67,8 +67,8 @@ def test_a_store_that_is_gone_and_a_value_that_is_old_are_found(tmp_path):
     inputs = {"profile": "demo", "data_hash": "x"}
     place = work.Workspace(tmp_path, "demo").results
     for value, expected in ((2, ["a value is lost"]), (3, []), (4, [])):
-        record = work.results.make_record("kind", "count", inputs, value=value)
-        work.results.write(record, place)
+        record = work.result_records.make_record("kind", "count", inputs, value=value)
+        work.result_records.write(record, place)
         assert work.faults("record and ledger writing", tmp_path) == expected
 
 

@@ -22,7 +22,7 @@ from fashion_rir.workspace.folders import Workspace
 PACKAGE = Path(fashion_rir.__file__).parent
 MAPS = Path("/proc/self/maps")
 # Who maps a file; each is in a test below that writes it anew while it is mapped.
-MAPPERS = {"retrieval.py", "gallery.py", "shards.py", "storefront_shop.py", "shop.py",
+MAPPERS = {"gallery.py", "shards.py", "shop.py",
            "faiss_files.py"}  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not MAPS.exists(), reason="only Linux says what is mapped")

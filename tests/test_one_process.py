@@ -1,4 +1,4 @@
-"""one_process: the second process is refused, and a kill leaves no lock behind."""
+"""system: the second process is refused, and a kill leaves no lock behind."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""standard_error: what is written past Python, and that the terminal gets its lines back."""
+"""system: what is written past Python, and that the terminal gets its lines back."""
 
 import os
 import subprocess

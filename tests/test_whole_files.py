@@ -1,4 +1,4 @@
-"""whole_files: the new file is there, or the old one as it was."""
+"""system: the new file is there, or the old one as it was."""
 
 from pathlib import Path
 

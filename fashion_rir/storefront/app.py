@@ -1,7 +1,7 @@
 """The storefront: upload a photo, or pick a product, and see the products that look like it.
 
 One ipywidget. What is seen and clicked is in `storefront.js`; this side answers its messages. It
-runs in JupyterLab, and by `fashion-rir storefront` as a page of its own (`storefront_server`).
+runs in JupyterLab, and by `fashion-rir storefront` as a page of its own (`storefront.server`).
 
 An uploaded photo stays in the memory of the visitor's own process; nothing is written to disk.
 """

@@ -1,4 +1,4 @@
-"""scale_study: what is made, measured and worked out on paper."""
+"""scale: what is made, measured and worked out on paper."""
 
 from pathlib import Path
 

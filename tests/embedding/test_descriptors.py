@@ -1,4 +1,4 @@
-"""classical: what each descriptor sees and does not see, and the pre-clustering by hand."""
+"""descriptors: what each descriptor sees and does not see, and the pre-clustering by hand."""
 
 from pathlib import Path
 

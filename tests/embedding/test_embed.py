@@ -1,4 +1,4 @@
-"""embeddings: the store holds each product's own row, however often the run was cut short."""
+"""embed: the store holds each product's own row, however often the run was cut short."""
 
 from pathlib import Path
 

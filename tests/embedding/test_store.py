@@ -1,4 +1,4 @@
-"""feature_store: what goes in comes out bit by bit; anything else is refused and named."""
+"""store: what goes in comes out bit by bit; anything else is refused and named."""
 
 import signal
 import sqlite3

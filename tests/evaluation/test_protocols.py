@@ -1,4 +1,4 @@
-"""evaluation: six products in a row, ranked and scored by hand under each protocol."""
+"""protocols: six products in a row, ranked and scored by hand under each protocol."""
 
 from math import log2
 

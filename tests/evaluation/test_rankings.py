@@ -1,4 +1,4 @@
-"""full_ranking: equal to evaluation and scikit-learn; what is hidden; what is refused."""
+"""rankings: equal to evaluation and scikit-learn; what is hidden; what is refused."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""projection_plots: colours go to the frequent classes, and every map says what it shows."""
+"""maps: colours go to the frequent classes, and every map says what it shows."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""evaluation_plots: every figure has a title, labelled axes, and what it was given."""
+"""scores: every figure has a title, labelled axes, and what it was given."""
 
 import matplotlib.pyplot as plt
 import numpy as np

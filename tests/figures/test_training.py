@@ -1,4 +1,4 @@
-"""training_plots: every figure has a title, named axes and a legend, and shows its numbers."""
+"""training: every figure has a title, named axes and a legend, and shows its numbers."""
 
 from collections.abc import Iterator
 

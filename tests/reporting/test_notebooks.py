@@ -1,4 +1,4 @@
-"""committed_notebooks: what is executed and what is tidied away."""
+"""notebooks: what is executed and what is tidied away."""
 
 from pathlib import Path
 

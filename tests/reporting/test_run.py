@@ -1,4 +1,4 @@
-"""study: notebooks get the profile's parameters, and one that fails is named with its cell."""
+"""run: notebooks get the profile's parameters, and one that fails is named with its cell."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""objects: boxes by hand, drawn products composed and split again, a search that cheats."""
+"""boxes: boxes by hand, drawn products composed and split again, a search that cheats."""
 
 import numpy as np
 import pytest

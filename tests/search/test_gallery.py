@@ -1,4 +1,4 @@
-"""retrieval: three measures against scikit-learn, exact search against a loop."""
+"""gallery: three measures against scikit-learn, exact search against a loop."""
 
 import numpy as np
 import pytest

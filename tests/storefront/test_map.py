@@ -1,4 +1,4 @@
-"""storefront_map: the map of notebook 07, and the query's place on it."""
+"""map: the map of notebook 07, and the query's place on it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""storefront_models: shared galleries, light embedders, and stores that cannot be used."""
+"""models: shared galleries, light embedders, and stores that cannot be used."""
 
 import dataclasses
 import shutil

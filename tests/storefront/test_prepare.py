@@ -1,4 +1,4 @@
-"""storefront_prepare: what the first visitor needs, and an answer without TensorFlow."""
+"""prepare: what the first visitor needs, and an answer without TensorFlow."""
 
 import os
 import subprocess

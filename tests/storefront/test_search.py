@@ -1,4 +1,4 @@
-"""storefront_search: settings that nobody trusts, pages, thresholds, reasons, and the table."""
+"""search: settings that nobody trusts, pages, thresholds, reasons, and the table."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""storefront_server: what Voila shows and to whom; the page itself is in test_storefront_page."""
+"""server: what Voila shows and to whom; the page itself is in test_page."""
 
 import os
 import shutil

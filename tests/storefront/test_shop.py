@@ -1,4 +1,4 @@
-"""storefront_shop: the window holds the catalogue's products and photos, whole or not at all."""
+"""shop: the window holds the catalogue's products and photos, whole or not at all."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""model_table: every comparable model once, what it costs, and the front, against a slow one."""
+"""costs: every comparable model once, what it costs, and the front, against a slow one."""
 
 from pathlib import Path
 

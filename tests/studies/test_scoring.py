@@ -1,4 +1,4 @@
-"""experiments: each is run once, says the same again, and is run anew when an input changes."""
+"""scoring: each is run once, says the same again, and is run anew when an input changes."""
 
 import json
 from dataclasses import replace
@@ -149,7 +149,7 @@ def test_a_second_call_takes_the_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     first = run(workspace, shop, colours, is_test)
-    monkeypatch.setattr(evaluation_protocols, "evaluate", fail)
+    monkeypatch.setattr(scoring, "evaluate", fail)
     assert run(workspace, shop, colours, is_test) == first
 
 
@@ -158,7 +158,7 @@ def test_a_changed_input_makes_it_run_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     run(workspace, shop, colours, is_test)
-    monkeypatch.setattr(evaluation_protocols, "evaluate", fail)
+    monkeypatch.setattr(scoring, "evaluate", fail)
     men = replace(shop, products=shop.products.assign(gender="Men"))
     reweighted = colours[0], colours[1] | {"weights_sha256": "another"}
     more = is_test | (np.arange(len(shop)) < 5)
@@ -179,7 +179,7 @@ def test_a_record_of_more_protocols_serves_who_asks_for_fewer_and_not_the_revers
     run(workspace, shop, colours, is_test, protocols=("held_out",))
     full = run(workspace, shop, colours, is_test)
     assert set(full["protocols"]) == set(evaluation_protocols.PROTOCOLS)
-    monkeypatch.setattr(evaluation_protocols, "evaluate", fail)
+    monkeypatch.setattr(scoring, "evaluate", fail)
     for protocols in (("held_out",), ("unseen", "held_out")):
         assert run(workspace, shop, colours, is_test, protocols=protocols) == full
     for options in ({"seed": SEED + 1}, {"measure": "euclidean"}):
@@ -222,10 +222,10 @@ def test_a_record_of_fewer_labels_is_made_anew(
     old = result_records.make_record("retrieval", full["name"], before, protocols=full["protocols"])
     result_records.write(old, workspace.results)
     assert run(workspace, shop, colours, is_test)["inputs"] == full["inputs"]
-    monkeypatch.setattr(evaluation_protocols, "evaluate", fail)
+    monkeypatch.setattr(scoring, "evaluate", fail)
     for name in ("EVALUATED_LABELS", "GRADED_LABELS"):
         with monkeypatch.context() as changed:
-            changed.setattr(evaluation_protocols, name, ("articleType",))
+            changed.setattr(scoring, name, ("articleType",))
             with pytest.raises(AssertionError, match="evaluated again"):
                 run(workspace, shop, colours, is_test)
 

@@ -1,4 +1,4 @@
-"""ledger_tables: counts by hand, all claims shown once, and the notebook holds today's verdicts."""
+"""tables: counts by hand, all claims shown once, and the notebook holds today's verdicts."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""finetuning: what learns and what stays, the same core behind other inputs, and its store."""
+"""end_to_end: what learns and what stays, the same core behind other inputs, and its store."""
 
 from collections.abc import Sequence
 from dataclasses import replace

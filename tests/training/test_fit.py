@@ -1,4 +1,4 @@
-"""training: killed and taken up again, stopped before it does harm, and refused with a reason."""
+"""fit: killed and taken up again, stopped before it does harm, and refused with a reason."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""workspace: the project is found from anywhere in it, and no catalogue stands for another."""
+"""folders: the project is found from anywhere in it, and no catalogue stands for another."""
 
 from pathlib import Path
 

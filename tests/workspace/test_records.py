@@ -1,4 +1,4 @@
-"""results: records are whole, tables are about one catalogue, and inputs are told apart."""
+"""records: records are whole, tables are about one catalogue, and inputs are told apart."""
 
 import json
 from pathlib import Path

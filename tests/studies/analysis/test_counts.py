@@ -1,4 +1,4 @@
-"""eda: the twelve drawn products, counted by hand."""
+"""counts: the twelve drawn products, counted by hand."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""projection_study: what a map keeps, worked out by hand and against scikit-learn."""
+"""maps: what a map keeps, worked out by hand and against scikit-learn."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""evaluation_study: floors, ceilings, audits and matrices on a drawn catalogue."""
+"""protocols: floors, ceilings, audits and matrices on a drawn catalogue."""
 
 from pathlib import Path
 

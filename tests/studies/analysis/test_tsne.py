@@ -1,4 +1,4 @@
-"""projection: the same map for the same seed, kept with its identity, and new points on it."""
+"""tsne: the same map for the same seed, kept with its identity, and new points on it."""
 
 import dataclasses
 from pathlib import Path

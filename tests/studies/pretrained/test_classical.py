@@ -1,4 +1,4 @@
-"""classical_study: descriptors go the way of a network; a vocabulary is learned once and kept."""
+"""classical: descriptors go the way of a network; a vocabulary is learned once and kept."""
 
 import json
 from pathlib import Path
@@ -126,7 +126,7 @@ def test_preclustering_is_recorded_once(workspace, shop, is_test, monkeypatch) -
     assert table.index.tolist() == [1, 3]
     assert table.loc[1, "recall of the exact 10"] == 1  # one cluster is the whole gallery
     assert table.loc[3, "share of the gallery compared"] < 1
-    monkeypatch.setattr(descriptors, "preclustering", fail)
+    monkeypatch.setattr(classical, "preclustering", fail)
     again = precluster(workspace, shop, model, is_test, n_clusters=(1, 3), seed=SEED)
     assert again == json.loads(json.dumps(record))
     with pytest.raises(AssertionError):

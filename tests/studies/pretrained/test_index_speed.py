@@ -1,4 +1,4 @@
-"""index_benchmark: what the record holds, and the ratios that are made of it."""
+"""index_speed: what the record holds, and the ratios that are made of it."""
 
 import json
 import sqlite3

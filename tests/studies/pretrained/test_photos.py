@@ -1,4 +1,4 @@
-"""photo_study: sizes and preprocessings are scored, composed photos searched; each once."""
+"""photos: sizes and preprocessings are scored, composed photos searched; each once."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""gem_study: GeM pooling takes the average's place, and validation products choose its p."""
+"""pooling: GeM pooling takes the average's place, and validation products choose its p."""
 
 from pathlib import Path
 

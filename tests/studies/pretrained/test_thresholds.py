@@ -1,4 +1,4 @@
-"""threshold_study: each experiment on a small demo catalogue, counted again by brute force."""
+"""thresholds: each experiment on a small demo catalogue, counted again by brute force."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""attribute_study: heads of several attributes on a small demo catalogue, with made-up features."""
+"""attributes: heads of several attributes on a small demo catalogue, with made-up features."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""contrastive_study: a tiny network trained in several ways on a small demo catalogue."""
+"""contrastive: a tiny network trained in several ways on a small demo catalogue."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""head_study: one head trained on a small demo catalogue, and what is made of what it says."""
+"""heads: one head trained on a small demo catalogue, and what is made of what it says."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""label_study: a tiny network trained in each way on a small demo catalogue, and its records."""
+"""labels: a tiny network trained in each way on a small demo catalogue, and its records."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""training_records: who is trained on, where it is kept, and what the record says."""
+"""runs: who is trained on, where it is kept, and what the record says."""
 
 import json
 from pathlib import Path

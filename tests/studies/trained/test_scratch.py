@@ -1,4 +1,4 @@
-"""scratch_study: small networks from nothing are trained and scored like fine-tuned ones."""
+"""labels: small networks from nothing are trained and scored like fine-tuned ones."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""view_study: drawn views of a small demo catalogue through a toy network."""
+"""views: drawn views of a small demo catalogue through a toy network."""
 
 import json
 from dataclasses import dataclass
