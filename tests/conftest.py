@@ -8,13 +8,13 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 
 from pathlib import Path
 
-# What a test starts in a process of its own finds `torture` and the drawings, too.
-here = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, here))
-
 import pytest
 from drawn_catalog import ARTICLE_TYPES, photo, product_row, write_styles
 from hypothesis import HealthCheck, settings
+
+# What a test starts in a process of its own finds `torture` and the drawings, too.
+here = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, here))
 
 # The same few examples everywhere; `make torture` draws many others.
 slow_files = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large]

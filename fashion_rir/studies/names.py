@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from fashion_rir.evaluation import protocols
 from fashion_rir.search.gallery import MEASURES
-from fashion_rir.training.contrastive_heads import Objective
 
 FLOORS = ("mean-colour-32-resize", "raw-pixels-16-resize")
 
@@ -29,16 +28,8 @@ GRIDS = {
     ],
 }
 
-# Contrastive heads by kind: the objective, and the labels that it looks at.
-CONTRASTIVE_HEADS: dict[str, tuple[Objective, tuple[str, ...]]] = {
-    "supervised": (Objective("supervised"), ("articleType",)),
-    "hybrid": (Objective("hybrid"), ("articleType",)),
-    "triplet": (Objective("triplet"), ("articleType",)),
-    "multi-attribute": (
-        Objective("multi_attribute", shares=(0.6, 0.3, 0.1)),
-        ("articleType", "baseColour", "gender"),
-    ),
-}
+# What contrastive heads are called; `heads.CONTRASTIVE_HEADS` says what each of them is.
+CONTRASTIVE_KINDS = ("supervised", "hybrid", "triplet", "multi-attribute")
 
 # Joined embeddings by name: the precision@10 by colour that validation products must reach.
 JOINS: dict[str, float | None] = {"joined": None, "type-first": 0.57}
@@ -71,23 +62,6 @@ def attribute_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, l
         for name in TAKEN_OUT
     }
     return groups | taken_out
-
-
-def contrastive_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[str]]:
-    """The retrieval records of the contrastive heads, seeds of one kind together.
-
-    Args:
-        models: the names of the stored embeddings that the heads saw.
-        seeds: of the heads.
-
-    Returns:
-        Names of records by what to call the group in a table.
-    """
-    joint = "+".join(models)
-    return {
-        f"{kind} head": [f"{kind}-{joint}-seed{seed}-projection-cosine" for seed in seeds]
-        for kind in CONTRASTIVE_HEADS
-    }
 
 
 def joined_pairs(
@@ -219,3 +193,20 @@ def improved_pairs(base: str, other: str) -> list[tuple[str, str, str]]:
     plain, *improved = [names[0] for names in improved_groups(base, other).values()]
     labels = ("articleType", "baseColour", protocols.GRADED)
     return [(record, plain, label) for record in improved for label in labels]
+
+
+def contrastive_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[str]]:
+    """The retrieval records of the contrastive heads, seeds of one kind together.
+
+    Args:
+        models: the names of the stored embeddings that the heads saw.
+        seeds: of the heads.
+
+    Returns:
+        Names of records by what to call the group in a table.
+    """
+    joint = "+".join(models)
+    return {
+        f"{kind} head": [f"{kind}-{joint}-seed{seed}-projection-cosine" for seed in seeds]
+        for kind in CONTRASTIVE_KINDS
+    }

@@ -13,8 +13,8 @@ from fashion_rir.data import labels as data_labels
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError
-from fashion_rir.studies.scoring import spread
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
+from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import contrastive_heads, heads, losses
 from fashion_rir.training.contrastive_heads import (
     Objective,

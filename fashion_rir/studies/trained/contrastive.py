@@ -21,6 +21,7 @@ from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.studies import scoring
 from fashion_rir.studies.trained import heads, runs
 from fashion_rir.studies.trained.labels import Trained
+from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import (
     augmentation,
     batch_normalisation,
@@ -415,7 +416,7 @@ def _score(
     is_test = splits.is_test_product(catalog.products, seed=seed)
     codes = pd.factorize(catalog.products["articleType"])[0]
     views = _views(catalog.subset(is_test), embedder, preprocessing, seed=seed)
-    pairs = scoring.spread(model[0][is_test], codes[is_test], views=views, seed=seed)
+    pairs = spread(model[0][is_test], codes[is_test], views=views, seed=seed)
     result_records.write(
         result_records.make_record("pairs", name, inputs, pairs=pairs), workspace.results
     )

@@ -17,8 +17,8 @@ from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, metrics
 from fashion_rir.search import transforms
 from fashion_rir.search.gallery import Gallery
-from fashion_rir.studies import scoring
 from fashion_rir.studies.trained.runs import describe, folder, label_scores, write
+from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import attribute_heads, contrastive_heads, fit, heads
 from fashion_rir.training.attribute_heads import JoinShares
 from fashion_rir.training.contrastive_heads import Objective, ProjectionSettings
@@ -69,6 +69,17 @@ TEMPERATURES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.3)
 LABEL_HEADS = {
     "probe": HeadSettings(hidden=None, label_smoothing=0.0),
     "dense512": HeadSettings(label_smoothing=0.0),
+}
+
+# Contrastive heads by kind: the objective, and the labels that it looks at.
+CONTRASTIVE_HEADS: dict[str, tuple[Objective, tuple[str, ...]]] = {
+    "supervised": (Objective("supervised"), ("articleType",)),
+    "hybrid": (Objective("hybrid"), ("articleType",)),
+    "triplet": (Objective("triplet"), ("articleType",)),
+    "multi-attribute": (
+        Objective("multi_attribute", shares=(0.6, 0.3, 0.1)),
+        ("articleType", "baseColour", "gender"),
+    ),
 }
 
 
@@ -457,7 +468,7 @@ def run_contrastive_head(
     seen = None
     if views is not None:
         seen = [head.outputs(shown[parts.is_test, view])["projection"] for view in (0, 1)]
-    measured = scoring.spread(
+    measured = spread(
         outputs["projection"][parts.is_test], types[parts.is_test], views=seen, seed=split_seed
     )
     scores = {"spread": measured}

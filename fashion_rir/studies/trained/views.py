@@ -24,6 +24,7 @@ from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
+from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import augmentation
 from fashion_rir.training.contrastive_heads import Objective, ProjectionSettings
 from fashion_rir.training.fit import TrainingSettings
@@ -147,7 +148,7 @@ def score_before(
     found = scoring.retrieval(workspace, catalog, model, is_test, measure="cosine", seed=seed,
                                   protocols=("held_out",))  # fmt: skip
     codes = pd.factorize(catalog.products["articleType"])[0]
-    pairs = scoring.spread(
+    pairs = spread(
         model[0][is_test], codes[is_test], views=(views[is_test, 0], views[is_test, 1]), seed=seed
     )
     record = result_records.make_record("pairs", f"pairs-{model[1]['model']}", found["inputs"],
