@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from torture import comparison
 
 from fashion_rir.data import catalog, splits
 from fashion_rir.data.drawn import outsiders, shop
@@ -21,7 +22,6 @@ from fashion_rir.studies.analysis import tsne
 from fashion_rir.studies.pretrained import classical
 from fashion_rir.training import samplers
 from fashion_rir.workspace import maps
-from torture import comparison
 
 ROOT = Path(__file__).parents[1]
 N = 90

@@ -3,7 +3,6 @@
 import warnings
 
 import pytest
-
 from torture import fuzz
 
 

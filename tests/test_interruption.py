@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-
 from torture import comparison, disks, kills, work
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")

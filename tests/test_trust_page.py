@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from torture import page
 
 DOCS = Path(__file__).parents[1] / "docs"
