@@ -307,14 +307,13 @@ def storefront(
     Example: fashion-rir storefront --profile full --port 8000
     """
     from fashion_rir.storefront import prepare, server
-    from fashion_rir.studies.analysis import tsne
     from fashion_rir.workspace.parameters import profile_parameters
 
     workspace = _workspace(profile)
     parameters = profile_parameters(workspace, server.NOTEBOOK)
     if not server.is_loopback(ip):
         typer.secho(server.WARNING.format(ip=ip), fg="yellow", err=True)
-    prepare.prepare(workspace, parameters, say=typer.echo, make_map=tsne.project)
+    prepare.prepare(workspace, parameters, say=typer.echo, make_map=tsne.map_for_shop)
     if serve:
         server.serve(workspace, parameters, ip=ip, port=port, open_browser=browser)
 

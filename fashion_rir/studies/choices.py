@@ -14,13 +14,12 @@ from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 
 def choose(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     metadata: Mapping[str, object],
     asking: Asking,
     grid: Sequence[Mapping[str, float]],
@@ -30,8 +29,7 @@ def choose(
     """The parameters with the best validation mAP, as a record.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         metadata: of the model that is to be made; its name becomes the record's.
         asking: who asks.
         grid: the parameters to choose from.
@@ -49,34 +47,34 @@ def choose(
         raise ParameterError(f"There is nothing to choose for {metadata['model']}; give a grid.")
     parts = asking.parts
     inputs = {
-        **result_records.describe(workspace, catalog, metadata),
+        **result_records.describe(study.workspace, study.catalog, metadata),
         "n_fit": int(parts.is_fit.sum()),
-        "n_queries": len(asking.validation_queries(type_codes(catalog))),
+        "n_queries": len(asking.validation_queries(type_codes(study.catalog))),
         "grid": [dict(parameters) for parameters in grid],
         "seed": asking.seed,
         **inputs,
     }
     name = f"choice-{metadata['model']}"
-    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
         return record
     rows = [{**some, "validation mAP": intervals.rounded(score(**some))} for some in grid]
     best = max(range(len(rows)), key=lambda row: rows[row]["validation mAP"])
     record = result_records.make_record("choice", name, inputs, rows=rows, chosen=dict(grid[best]))
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
-def score(workspace: Workspace, catalog: Catalog, model: Model, asking: Asking) -> Model:
+def score(study: Study, model: Model, asking: Asking) -> Model:
     """Score embeddings as `asking` says; gives them back.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings and metadata.
         asking: its test products ask, all of them.
     """
-    scoring.retrieval(workspace, catalog, model, asking.parts.is_test, measure="cosine",
-                          seed=asking.seed, protocols=ASKED_PROTOCOLS)  # fmt: skip
+    scoring.retrieval(
+        study, model, asking.parts.is_test, measure="cosine", protocols=ASKED_PROTOCOLS
+    )
     return model
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, embed, onnx_engine
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
@@ -33,8 +33,7 @@ Work = tuple[Callable[[np.ndarray], object], np.ndarray]  # what to run, and on 
 
 
 def measure_costs(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     embedders: Sequence[embed.Embedder],
     *,
     engine: str = "keras",
@@ -48,8 +47,7 @@ def measure_costs(
     the fastest counts, and the embedders take turns, as other work on the machine only slows.
 
     Args:
-        workspace: says where the record lies.
-        catalog: its first pictures are taken.
+        study: its products, split, seed and folders.
         embedders: backbones, and whatever else embeds.
         engine: what runs the backbones, see `stores.embed`.
         head_dim: numbers a product that a head on stored embeddings takes; a head with a hidden
@@ -69,11 +67,11 @@ def measure_costs(
             "Costs are measured of at least 1 embedder, picture, round and number, not of "
             f"{len(embedders)}, {n_pictures}, {n_rounds} and {head_dim}."
         )
-    names = catalog.products["image_name"].tolist()[:n_pictures]
+    names = study.catalog.products["image_name"].tolist()[:n_pictures]
     about = {_key(one): one.metadata("resize") for one in embedders}
     inputs = {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
+        "profile": study.workspace.profile,
+        "data_hash": study.catalog.data_hash,
         "embedders": {key: {k: str(v) for k, v in one.items()} for key, one in about.items()},
         "engine": engine,
         "head_dim": head_dim,
@@ -81,21 +79,23 @@ def measure_costs(
         "n_rounds": n_rounds,
         "batch_size": BATCH_SIZE,
     }
-    if (record := result_records.read_same(workspace.results, COSTS_NAME, inputs)) is not None:
+    if (
+        record := result_records.read_same(study.workspace.results, COSTS_NAME, inputs)
+    ) is not None:
         return record
     from fashion_rir.training import end_to_end  # with Keras, which the tables do without
 
     pictures = {
-        size: end_to_end.load_pictures(catalog, names, size, "resize")
+        size: end_to_end.load_pictures(study.catalog, names, size, "resize")
         for size in {one.image_size for one in embedders}
     }
-    running = {_key(one): _running(workspace, one, engine) for one in embedders}
+    running = {_key(one): _running(study.workspace, one, engine) for one in embedders}
     work = {key: (one.embed, pictures[one.image_size]) for key, one in running.items()}
     work[HEAD] = _head_work(len(names), head_dim)
     costs = {key: round(1000 * took / len(names), 4) for key, took in
              _fastest(work, n_rounds).items()}  # fmt: skip
     record = result_records.make_record("cost", COSTS_NAME, inputs, timings={"ms_an_image": costs})
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

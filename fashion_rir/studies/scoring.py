@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.splits import ASKED_PROTOCOLS, Asking
 from fashion_rir.embedding import embed
 from fashion_rir.embedding.embedded import Model
@@ -32,6 +31,7 @@ from fashion_rir.evaluation.protocols import (
 from fashion_rir.evaluation.rankings import Rankings
 from fashion_rir.search.transforms import TRANSFORMS
 from fashion_rir.studies.names import comparison_name
+from fashion_rir.studies.study import Study
 from fashion_rir.system import whole_file
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
@@ -63,24 +63,20 @@ def transformed(
 
 
 def retrieval(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: tuple[np.ndarray, Mapping[str, object]],
     is_query: np.ndarray,
     *,
     measure: str,
-    seed: int,
     protocols: tuple[str, ...] = PROTOCOLS,
 ) -> dict:
     """Score a model's retrieval, or take the record of the same run.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings (n_products, embedding_dim) and metadata, from `embed`.
         is_query: bool, shape (n_products,): the test products.
         measure: one of `gallery.MEASURES`.
-        seed: of the split and the bootstrap.
         protocols: some of `protocols.PROTOCOLS`.
 
     Returns:
@@ -89,18 +85,18 @@ def retrieval(
         (`read_scores`).
     """
     vectors, metadata = model
-    inputs = result_records.describe(workspace, catalog, metadata) | {
+    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
         "n_queries": int(is_query.sum()),
         "measure": measure,
         "protocols": list(protocols),
         "labels": list(EVALUATED_LABELS),
         "graded_labels": list(GRADED_LABELS),
-        "seed": seed,
+        "seed": study.seed,
     }
     name = f"{metadata['model']}-{measure}"
-    scores_path = workspace.scores / f"{name}.parquet"
-    if (workspace.results / f"{name}.json").exists() and scores_path.exists():
-        record = result_records.read(workspace.results, name)
+    scores_path = study.workspace.scores / f"{name}.parquet"
+    if (study.workspace.results / f"{name}.json").exists() and scores_path.exists():
+        record = result_records.read(study.workspace.results, name)
         recorded = record["inputs"].get("protocols", [])
         is_same = record["inputs_hash"] == result_records.hash_inputs(
             inputs | {"protocols": recorded}
@@ -108,13 +104,15 @@ def retrieval(
         if is_same and set(protocols) <= set(recorded):  # another notebook may have asked more
             return record
     start = time.perf_counter()
-    found = evaluate(vectors, catalog.products, is_query, measure=measure, protocols=protocols)
-    summaries = {protocol: summarise(e, seed=seed) for protocol, e in found.items()}
+    found = evaluate(
+        vectors, study.catalog.products, is_query, measure=measure, protocols=protocols
+    )
+    summaries = {protocol: summarise(e, seed=study.seed) for protocol, e in found.items()}
     seconds = time.perf_counter() - start
     write_scores(found, scores_path)
     record = result_records.make_record("retrieval", name, inputs, protocols=summaries,
                                  timings={"evaluation_seconds": round(seconds, 1)})  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
@@ -170,24 +168,22 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
 
 
 def comparison(
-    workspace: Workspace,
+    study: Study,
     first: str,
     second: str,
     *,
     protocol: str = "held_out",
     label: str = "articleType",
-    seed: int,
 ) -> dict:
     """The paired difference of two experiments, as a record.
 
     Args:
-        workspace: of the profile.
+        study: its products, split, seed and folders.
         first: a record's name.
         second: the record that is subtracted; it may have been asked more queries than `first`,
             only those of `first` count.
         protocol: one of `protocols.PROTOCOLS`.
         label: what makes a product relevant, or `graded`.
-        seed: of the bootstrap.
 
     Returns:
         A record of kind `comparison`: by metric the mean of first - second over the same
@@ -196,7 +192,9 @@ def comparison(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
-    tables = [read_scores(workspace, n, protocol=protocol, label=label) for n in (first, second)]
+    tables = [
+        read_scores(study.workspace, n, protocol=protocol, label=label) for n in (first, second)
+    ]
     if not set(tables[0].index) <= set(tables[1].index):
         raise RecordError(
             f"{first} and {second} were asked different queries and cannot be compared; run both "
@@ -206,49 +204,47 @@ def comparison(
     differences = {
         metric: intervals.estimate_dict(
             intervals.paired_difference(
-                tables[0][metric].to_numpy(), tables[1][metric].to_numpy(), seed=seed
+                tables[0][metric].to_numpy(), tables[1][metric].to_numpy(), seed=study.seed
             )
         )
         for metric in metrics_of(label)
     }
-    records = result_records.read_named(workspace.results, (first, second))
+    records = result_records.read_named(study.workspace.results, (first, second))
     parents = dict(zip((first, second), records, strict=True))
     inputs = {
-        "profile": workspace.profile,
+        "profile": study.workspace.profile,
         "data_hash": parents[first]["inputs"]["data_hash"],
         "first": first,
         "second": second,
         "parents": {name: parent["inputs_hash"] for name, parent in parents.items()},
         "protocol": protocol,
         "label": label,
-        "seed": seed,
+        "seed": study.seed,
     }
     name = comparison_name(first, second, protocol, label)
     record = result_records.make_record(
         "comparison", name, inputs, differences=differences, n_queries=len(tables[0])
     )
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
 def compare_all(
-    workspace: Workspace,
+    study: Study,
     names: Sequence[str],
     *,
     protocol: str = "held_out",
     label: str = "articleType",
     metric: str = "mAP",
-    seed: int,
 ) -> dict:
     """The paired differences between all of some experiments, in one record.
 
     Args:
-        workspace: of the profile.
+        study: its products, split, seed and folders.
         names: of retrieval records that were asked the same queries of the same catalogue.
         protocol: one of `protocols.PROTOCOLS`.
         label: what makes a product relevant, or `graded`.
         metric: one of `protocols.metrics_of(label)`.
-        seed: of the bootstrap.
 
     Returns:
         A record of kind `comparison-matrix`: `pairs`, a list with `first`, `second`, `value`, `low`
@@ -258,9 +254,12 @@ def compare_all(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
-    parents = dict(zip(names, result_records.read_named(workspace.results, names), strict=True))
+    parents = dict(
+        zip(names, result_records.read_named(study.workspace.results, names), strict=True)
+    )
     scores = {
-        name: read_scores(workspace, name, protocol=protocol, label=label)[metric] for name in names
+        name: read_scores(study.workspace, name, protocol=protocol, label=label)[metric]
+        for name in names
     }
     first_name, reference = next(iter(scores.items()))
     for name, values in scores.items():
@@ -270,23 +269,23 @@ def compare_all(
                 "both with the same split."
             )
     pairs = [
-        _pair(first, second, scores[first].to_numpy(), scores[second].to_numpy(), seed)
+        _pair(first, second, scores[first].to_numpy(), scores[second].to_numpy(), study.seed)
         for place, first in enumerate(names)
         for second in names[place + 1 :]
     ]
     inputs = {
-        "profile": workspace.profile,
+        "profile": study.workspace.profile,
         "data_hash": parents[first_name]["inputs"]["data_hash"],
         "parents": {name: parent["inputs_hash"] for name, parent in parents.items()},
         "protocol": protocol,
         "label": label,
         "metric": metric,
-        "seed": seed,
+        "seed": study.seed,
     }
     name = f"matrix-{protocol}-{label}-{metric}"
     record = result_records.make_record("comparison-matrix", name, inputs, models=list(names),
                                  pairs=pairs, n_queries=len(reference))  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
@@ -309,21 +308,17 @@ def matrix_tables(record: Mapping) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def score_embedder(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     embedder: embed.Embedder,
     *,
     preprocessing: str,
-    seed: int,
 ) -> tuple[np.ndarray, dict[str, str]]:
     """Embed the catalogue into a feature store, and score its retrieval by cosine.
 
     Args:
-        workspace: says where store and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         embedder: a trained network.
         preprocessing: that of its training.
-        seed: of the split that it was trained with, and of the bootstrap.
 
     Returns:
         As `score_trained`.
@@ -331,15 +326,14 @@ def score_embedder(
     Raises:
         StoreError: see `stores.embed`.
     """
-    model = stores.embed(workspace, catalog, embedder, preprocessing=preprocessing)
-    is_test = splits.is_test_product(catalog.products, seed=seed)
-    record = retrieval(workspace, catalog, model, is_test, measure="cosine",
-                                   seed=seed, protocols=("held_out", "unseen"))  # fmt: skip
+    model = stores.embed(study.workspace, study.catalog, embedder, preprocessing=preprocessing)
+    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
+    record = retrieval(study, model, is_test, measure="cosine", protocols=("held_out", "unseen"))
     spread = result_records.make_record(
         "spread", f"spread-{model[1]['model']}", record["inputs"],
-        similarity=similarity_spread(model[0], seed=seed),
+        similarity=similarity_spread(model[0], seed=study.seed),
     )  # fmt: skip
-    result_records.write(spread, workspace.results)
+    result_records.write(spread, study.workspace.results)
     return model
 
 
@@ -372,8 +366,7 @@ def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: in
 
 
 def score_rankings(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     asking: Asking,
     rank: Callable[..., Rankings],
@@ -382,8 +375,7 @@ def score_rankings(
     """Score rankings as `scoring.retrieval` scores embeddings, or take the same run's record.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: what is ranked by, and the metadata of what comes out.
         asking: who asks.
         rank: one of `RANKING`.
@@ -397,7 +389,7 @@ def score_rankings(
     is_query = asking.is_query()
     protocols = ASKED_PROTOCOLS if asking.n_queries is None else ASKED_PROTOCOLS[:1]
     inputs = {
-        **result_records.describe(workspace, catalog, metadata),
+        **result_records.describe(study.workspace, study.catalog, metadata),
         "n_queries": int(is_query.sum()),
         "measure": "cosine",
         "protocols": list(protocols),
@@ -406,18 +398,21 @@ def score_rankings(
         "seed": asking.seed,
     }
     name = f"{metadata['model']}-cosine"
-    scores_path = workspace.scores / f"{name}.parquet"
+    scores_path = study.workspace.scores / f"{name}.parquet"
     if (
         scores_path.exists()
-        and (record := result_records.read_same(workspace.results, name, inputs)) is not None
+        and (record := result_records.read_same(study.workspace.results, name, inputs)) is not None
     ):
         return record
     start = time.perf_counter()
-    galleries = {"held_out": np.ones(len(catalog), dtype=bool), "unseen": asking.parts.is_test}
+    galleries = {
+        "held_out": np.ones(len(study.catalog), dtype=bool),
+        "unseen": asking.parts.is_test,
+    }
     found = {}
     for protocol in protocols:
         rows = np.flatnonzero(galleries[protocol])
-        scorer = Scorer(catalog.products, is_query, (protocol,))
+        scorer = Scorer(study.catalog.products, is_query, (protocol,))
         for queries, order in rank(vectors, np.flatnonzero(is_query), rows, **parameters):
             scorer.add(queries, order)
         found[protocol] = scorer.result(protocol)
@@ -426,7 +421,7 @@ def score_rankings(
     write_scores(found, scores_path)
     record = result_records.make_record("retrieval", name, inputs, protocols=summaries,
                                  timings={"evaluation_seconds": round(seconds, 1)})  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

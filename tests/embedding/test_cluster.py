@@ -20,6 +20,7 @@ from fashion_rir.embedding import backbones, cluster, embed
 from fashion_rir.embedding.cluster import Plan
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import ClusterError, ImageError, ParameterError, StoreError
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import head_sweep
 from fashion_rir.studies.trained import heads as trained_heads
 from fashion_rir.training import fit
@@ -168,9 +169,9 @@ def test_a_sweep_writes_the_records_of_heads_trained_one_by_one(client, products
     found = head_sweep.run(client, swept, products, models, runs, split_seed=20)
     assert [record["inputs"]["seed"] for record in found] == [20, 21]
     alone = trained_heads.run_head(
-        Workspace(tmp_path / "alone", "demo"), products, models, "probe",
+        Study(Workspace(tmp_path / "alone", "demo"), products, 20), models, "probe",
         training_heads.HeadSettings(hidden=None, label_smoothing=0.0),
-        fit.TrainingSettings(epochs=2, batch_size=128), seed=21, split_seed=20,
+        fit.TrainingSettings(epochs=2, batch_size=128), seed=21,
     )  # fmt: skip
     assert (
         result_records.read(swept.results, "probe-made-seed21")["inputs"] == alone.record["inputs"]

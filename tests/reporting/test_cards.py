@@ -9,6 +9,7 @@ from fashion_rir.data.drawn import shop
 from fashion_rir.errors import RecordError
 from fashion_rir.reporting import cards
 from fashion_rir.studies.analysis import counts
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -120,7 +121,7 @@ def test_every_committed_training_has_a_card() -> None:
 def test_the_data_card_counts_what_the_record_counts(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "demo")
     products = catalog.load(shop.generate(tmp_path / "raw", n_products=60))
-    record = counts.summarise(workspace, products, seed=1)
+    record = counts.summarise(Study(workspace, products, 1))
     card = cards.data_card(record)
     assert "60 products are used" in card
     assert cards.DEMO in card

@@ -10,6 +10,7 @@ from fashion_rir.storefront import map, models
 from fashion_rir.storefront.app import Storefront
 from fashion_rir.storefront.shop import prepare
 from fashion_rir.studies.analysis import tsne
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import maps
 
 SETTINGS = {"model": MODEL, "measure": "cosine", "n_results": 12}
@@ -25,7 +26,7 @@ def made(shop):
     metadata = models.store_metadata(shop, MODEL)
     vectors = FeatureStore.open(shop.workspace.feature_store(MODEL)).load()[1]
     settings = maps.MapSettings(perplexity=10)
-    return tsne.project(shop.workspace, shop.catalog, (vectors, metadata), settings)
+    return tsne.project(Study(shop.workspace, shop.catalog), (vectors, metadata), settings)
 
 
 def test_the_coordinates_are_those_of_the_kept_map(shop, made):

@@ -43,7 +43,7 @@ def workspace(tmp_path, monkeypatch):
 
 def test_preparing_makes_all_once_and_is_quick_the_second_time(workspace):
     said = []
-    shop = prepare(workspace, PARAMETERS, said.append, make_map=tsne.project)
+    shop = prepare(workspace, PARAMETERS, said.append, make_map=tsne.map_for_shop)
     assert said == [
         "Putting 101 products into the shop window",
         f"Calibrating the threshold of {MODEL}, cosine",
@@ -55,7 +55,7 @@ def test_preparing_makes_all_once_and_is_quick_the_second_time(workspace):
     (map_file,) = (workspace.data / "projections" / "shop").iterdir()
     assert map_file.name.startswith(f"tsne-{MODEL}-perplexity30")
     said.clear()
-    prepare(workspace, PARAMETERS, said.append, make_map=tsne.project)
+    prepare(workspace, PARAMETERS, said.append, make_map=tsne.map_for_shop)
     assert said == []
 
 

@@ -15,6 +15,7 @@ from fashion_rir.studies import costs as studies_costs
 from fashion_rir.studies import model_table, scoring
 from fashion_rir.studies.costs import cost_table, measure_costs
 from fashion_rir.studies.model_table import pareto_front
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -37,7 +38,7 @@ def score(workspace: Workspace, shop: Catalog, name: str, seed: int, **options: 
     metadata = floors.random_metadata(seed) | {"model": name} | options.pop("metadata", {})
     vectors = floors.random_embeddings(len(shop), seed=seed)
     options = {"measure": "cosine", "protocols": ("held_out", "unseen")} | options
-    scoring.retrieval(workspace, shop, (vectors, metadata), is_test, seed=SEED, **options)
+    scoring.retrieval(Study(workspace, shop, SEED), (vectors, metadata), is_test, **options)
 
 
 def write_training(workspace: Workspace, shop: Catalog, name: str, seconds: float) -> None:
@@ -90,7 +91,7 @@ def test_fewer_queries_are_left_out_and_said(workspace, shop) -> None:
     n_test = int(is_asking.sum())
     is_asking[np.flatnonzero(is_asking)[2:]] = False
     model = floors.random_embeddings(N, seed=2), floors.random_metadata(2)
-    scoring.retrieval(workspace, shop, model, is_asking, measure="cosine", seed=SEED)
+    scoring.retrieval(Study(workspace, shop, SEED), model, is_asking, measure="cosine")
     _, left_out = model_table.model_table(workspace.results, data_hash=shop.data_hash)
     assert left_out["reason"].tolist() == [f"asked 2 of {n_test} queries"]
 
@@ -142,7 +143,7 @@ def test_a_folder_without_a_comparable_record_is_refused(workspace, shop) -> Non
 
 def test_costs_are_measured_once(workspace, shop, monkeypatch) -> None:
     embedders = [floors.MeanColour(), descriptors.Hog()]
-    record = measure_costs(workspace, shop, embedders, head_dim=4, n_pictures=5, n_rounds=1)
+    record = measure_costs(Study(workspace, shop), embedders, head_dim=4, n_pictures=5, n_rounds=1)
     costs = record["timings"]["ms_an_image"]
     assert set(costs) == {"mean-colour-32", "hog-64", "head"}
     assert min(costs.values()) > 0
@@ -152,7 +153,7 @@ def test_costs_are_measured_once(workspace, shop, monkeypatch) -> None:
         raise AssertionError("measured again")
 
     monkeypatch.setattr(descriptors.Hog, "embed", fail)
-    again = measure_costs(workspace, shop, embedders, head_dim=4, n_pictures=5, n_rounds=1)
+    again = measure_costs(Study(workspace, shop), embedders, head_dim=4, n_pictures=5, n_rounds=1)
     assert again["timings"] == record["timings"]
     table = cost_table(record, reference="hog-64")
     assert table["relative"]["hog-64"] == 1
@@ -167,12 +168,12 @@ def test_costs_are_measured_once(workspace, shop, monkeypatch) -> None:
 def test_nothing_to_measure_is_refused(workspace, shop, change) -> None:
     options = {"embedders": [floors.MeanColour()], "head_dim": 4} | change
     with pytest.raises(ParameterError, match="measured of at least 1 embedder"):
-        measure_costs(workspace, shop, options.pop("embedders"), **options)
+        measure_costs(Study(workspace, shop), options.pop("embedders"), **options)
 
 
 def test_an_unknown_engine_is_refused(workspace, shop) -> None:
     with pytest.raises(ParameterError, match="'onyx'; did you mean 'onnx'"):
-        measure_costs(workspace, shop, [floors.MeanColour()], head_dim=4, engine="onyx")
+        measure_costs(Study(workspace, shop), [floors.MeanColour()], head_dim=4, engine="onyx")
 
 
 def slow_front(table: pd.DataFrame, costs: list[str], gains: list[str]) -> list[bool]:

@@ -19,6 +19,7 @@ from fashion_rir.evaluation import protocols as evaluation_protocols
 from fashion_rir.evaluation.protocols import METRICS
 from fashion_rir.studies import names as studies_names
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores, tables
 from fashion_rir.workspace.folders import Workspace
@@ -109,7 +110,7 @@ def test_embed_refuses_an_unknown_engine(workspace: Workspace, shop: data_catalo
 
 def run(workspace: Workspace, shop: data_catalog.Catalog, model: Model, is_test, **changes) -> dict:
     options = {"measure": "cosine", "seed": SEED} | changes
-    return scoring.retrieval(workspace, shop, model, is_test, **options)
+    return scoring.retrieval(Study(workspace, shop), model, is_test, **options)
 
 
 def fail(*_: object, **__: object) -> None:
@@ -249,7 +250,9 @@ def test_two_runs_in_two_folders_write_the_same_records(
         colours = stores.embed(workspace, shop, floors.MeanColour(), preprocessing="pad")
         run(workspace, shop, colours, is_test)
         run(workspace, shop, chance, is_test)
-        scoring.comparison(workspace, "mean-colour-32-pad-cosine", "chance-cosine", seed=SEED)
+        scoring.comparison(
+            Study(workspace, None, SEED), "mean-colour-32-pad-cosine", "chance-cosine"
+        )
         contents = {}
         for path in workspace.results.iterdir():
             record = json.loads(path.read_text(encoding="utf-8"))
@@ -299,7 +302,7 @@ def test_a_comparison_of_the_graded_metric(
     is_test: np.ndarray,
 ) -> None:  # fmt: skip
     names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
-    record = scoring.comparison(workspace, *names, label="graded", seed=SEED)
+    record = scoring.comparison(Study(workspace, None, SEED), *names, label="graded")
     scores = [
         scoring.read_scores(workspace, name, protocol="held_out", label="graded")["nDCG@10"]
         for name in names
@@ -319,7 +322,7 @@ def test_a_comparison_by_hand(
     names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
     scattered = workspace.scores / f"{names[1]}.parquet"
     pd.read_parquet(scattered).iloc[::-1].to_parquet(scattered)  # paired by id, not by place
-    record = scoring.comparison(workspace, *names, label="gender", seed=SEED)
+    record = scoring.comparison(Study(workspace, None, SEED), *names, label="gender")
     assert record["name"] == "mean-colour-32-resize-cosine-minus-chance-cosine-held_out-gender"
     assert result_records.read(workspace.results, record["name"]) == record
     scores = [
@@ -346,7 +349,7 @@ def test_a_comparison_needs_the_same_queries(
         first = run(workspace, shop, more, is_test)["name"]
         second = run(workspace, shop, less, fewer)["name"]
         with pytest.raises(RecordError, match="were asked different queries"):
-            scoring.comparison(workspace, first, second, label="gender", seed=SEED)
+            scoring.comparison(Study(workspace, None, SEED), first, second, label="gender")
 
 
 def test_every_comparison_of_notebook_02_has_its_records() -> None:

@@ -22,6 +22,7 @@ from fashion_rir.figures import plots
 from fashion_rir.reporting import cards, report
 from fashion_rir.search.indexes import Index
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.thesis import claims, ledger
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -98,7 +99,7 @@ def _cards(folder: Path, number: int) -> None:
     from fashion_rir.studies.analysis import counts
 
     workspace, elsewhere = Workspace(folder, "demo"), Workspace(_elsewhere(), "demo")
-    record = counts.summarise(elsewhere, work.shop(elsewhere.root), seed=20)
+    record = counts.summarise(Study(elsewhere, work.shop(elsewhere.root), 20))
     record["inputs"]["n_products"] += number
     workspace.results.mkdir(parents=True, exist_ok=True)
     result_records.write(record, workspace.results)

@@ -23,6 +23,7 @@ from fashion_rir.reporting import report
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.search.indexes import Index
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.thesis import claims, ledger
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -85,10 +86,12 @@ def study(folder: Path) -> None:
     model = clusters(products), MODEL
     is_query = splits.is_test_product(products.products, seed=SEED)
     for measure in ("cosine", "euclidean", "manhattan"):
-        record = scoring.retrieval(workspace, products, model, is_query, measure=measure, seed=SEED)
+        record = scoring.retrieval(
+            Study(workspace, products, SEED), model, is_query, measure=measure
+        )
         reported(folder, record["name"])
     first, second = "m-32-pad-euclidean", "m-32-pad-cosine"
-    reported(folder, scoring.comparison(workspace, first, second, seed=SEED)["name"])
+    reported(folder, scoring.comparison(Study(workspace, None, SEED), first, second)["name"])
     ledger.write(workspace)
     report.write(workspace)
 
@@ -130,8 +133,8 @@ def head(folder: Path) -> None:
     model = clusters(products), MODEL | {"data_hash": products.data_hash}
     settings = HeadSettings(hidden=16, label_smoothing=0.0)
     fitting = TrainingSettings(epochs=6, batch_size=16, learning_rate=0.01, schedule="cosine")
-    run = heads.run_head(workspace, products, [model], "dense16", settings, fitting,
-                              seed=SEED, split_seed=SEED)  # fmt: skip
+    run = heads.run_head(Study(workspace, products, SEED), [model], "dense16", settings, fitting,
+                              seed=SEED)  # fmt: skip
     reported(folder, run.record["name"])
 
 

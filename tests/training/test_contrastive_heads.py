@@ -13,6 +13,7 @@ from fashion_rir.data import labels as data_labels
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import contrastive_heads, heads, losses
@@ -286,7 +287,7 @@ def stored(shop: Catalog) -> tuple[np.ndarray, dict]:
 def train(workspace: Workspace, shop: Catalog, stored: tuple, name: str, **changes: object):
     options = {"seed": SEED, "split_seed": SPLIT_SEED} | changes
     fitting = dataclasses.replace(FITTING, batch_size=8)
-    return run_contrastive_head(workspace, shop, [stored], name, objective(name), SETTINGS,
+    return run_contrastive_head(Study(workspace, shop), [stored], name, objective(name), SETTINGS,
                                 fitting, **options)  # fmt: skip
 
 

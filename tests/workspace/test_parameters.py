@@ -234,8 +234,9 @@ def test_every_notebook_checks_the_kinds_of_its_own_parameters_first():
     for path in NOTEBOOKS:
         sources = [source for is_parameters, source in code_cells(path) if not is_parameters]
         first = next(source for source in sources if names_in(source) & KINDS[path.stem].keys())
-        call, opening = f'parameters.check("{path.stem}", globals())', "open_workspace("
-        assert first.index(call) < first.index(f"workspace = {opening}profile)")
+        opened = f'study = open_study("{path.stem}", globals())'
+        checked = f'parameters.check("{path.stem}", globals())'
+        assert opened in first or first.index(checked) < first.index("= open_workspace(profile)")
         stored = [node.id for source in sources for node in ast.walk(ast.parse(source))
                   if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]  # fmt: skip
         assert not {*stored} & KINDS[path.stem].keys()  # else it could not be run again

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import COLUMNS, LABELS, Catalog, identical_groups
+from fashion_rir.data.catalog import COLUMNS, LABELS, identical_groups
 from fashion_rir.data.splits import is_test_product
 from fashion_rir.errors import CatalogError, ParameterError
 from fashion_rir.evaluation import intervals
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 COUNTED = (*LABELS, "year")
 
@@ -22,37 +22,35 @@ N_FIRST_ROWS = 9  # the thesis' Table 4.2.1 is headed 'top 10' and shows nine
 RARE = 10
 
 
-def summarise(workspace: Workspace, catalog: Catalog, *, seed: int) -> dict:
+def summarise(study: Study) -> dict:
     """Count the catalogue and keep the counts as a record.
 
     Args:
-        workspace: says where the record goes.
-        catalog: the products.
-        seed: of the split for the question what the product name tells.
+        study: its products, split, seed and folders.
 
     Returns:
         A record of kind `eda`, also written to the profile's results as `eda`.
     """
-    products = catalog.products
-    inputs = {"profile": workspace.profile, "data_hash": catalog.data_hash,
-              "n_products": len(catalog), "seed": seed}  # fmt: skip
+    products = study.catalog.products
+    inputs = {"profile": study.workspace.profile, "data_hash": study.catalog.data_hash,
+              "n_products": len(study.catalog), "seed": study.seed}  # fmt: skip
     copies = identical_groups(products)
     sizes = products["width"].astype(str) + "x" + products["height"].astype(str)
     record = result_records.make_record(
         "eda",
         "eda",
         inputs,
-        repairs=catalog.counts,
+        repairs=study.catalog.counts,
         first_rows=_rows(products[list(COLUMNS)].head(N_FIRST_ROWS)),
         counts={column: _counts(products[column]) for column in COUNTED},
-        listed=_listed(catalog.listed),
+        listed=_listed(study.catalog.listed),
         missing={column: int(products[column].isna().sum()) for column in COLUMNS},
         crossed={f"{a} x {b}": _crossed(products, a, b) for a, b in CROSSED},
         sizes=_counts(sizes),
         identical=_identical(copies),
-        told_by_name=_name(products, seed),
+        told_by_name=_name(products, study.seed),
     )
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

@@ -21,10 +21,10 @@ from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.analysis import tsne
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import maps as stored_maps
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings, Projection
 
 N_ASKED = 2_000  # products of the sample
@@ -35,27 +35,23 @@ AGREEING_LABELS = ("articleType", "masterCategory", "gender", "baseColour")
 
 
 def measure(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     made: Projection,
     *,
     labels: Sequence[str] = AGREEING_LABELS,
     n_asked: int = N_ASKED,
     k: int = N_NEAREST,
-    seed: int,
 ) -> dict:
     """How well neighbours survive on a map, or the record of the same measurement.
 
     Args:
-        workspace: says where the record lies.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: the embeddings that the map was made from, and metadata.
         made: the map.
         labels: whose agreement is measured.
         n_asked: so many products ask, drawn at random (all, if there are no more).
         k: nearest products that are looked at, below half of the products.
-        seed: of the sample and the bootstrap.
 
     Returns:
         A record of kind `projection`, named as the map. It holds `neighbours` (`recall`,
@@ -67,13 +63,13 @@ def measure(
         ParameterError: k out of range, or a label that holds one class.
         StoreError: the map is of another model or catalogue, or an embedding is at fault.
     """
-    _require_same(catalog, model, made)
+    _require_same(study.catalog, model, made)
     inputs = {**made.about, "n_asked": min(n_asked, len(made)), "k": k, "labels": list(labels),
-              "sample_seed": seed}  # fmt: skip
-    if (record := result_records.read_same(workspace.results, made.name, inputs)) is not None:
+              "sample_seed": study.seed}  # fmt: skip
+    if (record := result_records.read_same(study.workspace.results, made.name, inputs)) is not None:
         return record
     check_nearest(k, len(made))
-    asked = sample_rows(len(made), n_asked, seed=seed)
+    asked = sample_rows(len(made), n_asked, seed=study.seed)
     near = embedding_neighbours(model[0], made.points, nearest_on(made.coordinates, asked, k),
                                 asked, k)  # fmt: skip
     record = result_records.make_record(
@@ -81,28 +77,28 @@ def measure(
         made.name,
         inputs,
         neighbours={
-            "recall": _mean(near["recall"], seed),
-            "recall of the components": _mean(near["recall of the components"], seed),
-            "trustworthiness": _mean(near["trustworthiness"], seed),
+            "recall": _mean(near["recall"], study.seed),
+            "recall of the components": _mean(near["recall of the components"], study.seed),
+            "trustworthiness": _mean(near["trustworthiness"], study.seed),
         },
         labels={
-            label: _agreement(catalog.products[label], label, asked, near, seed) for label in labels
+            label: _agreement(study.catalog.products[label], label, asked, near, study.seed)
+            for label in labels
         },
         divergence=made.divergence,
         timings={"projection_seconds": made.seconds},
     )
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
-def overlap(workspace: Workspace, maps: Sequence[Projection], name: str, *, seed: int) -> dict:
+def overlap(study: Study, maps: Sequence[Projection], name: str) -> dict:
     """How alike several maps of the same embeddings are, as a record.
 
     Args:
-        workspace: says where the record lies.
+        study: its products, split, seed and folders.
         maps: two at least, of one catalogue and model.
         name: of the record.
-        seed: of the sample and the bootstrap.
 
     Returns:
         A record of kind `projection-overlap`: `shared` holds, by `<map> | <map>`, the share of a
@@ -113,25 +109,24 @@ def overlap(workspace: Workspace, maps: Sequence[Projection], name: str, *, seed
     """
     if len(maps) < 2 or not all(np.array_equal(maps[0].ids, one.ids) for one in maps):
         raise ParameterError(f"Give two maps at least, all of the same products, not {len(maps)}.")
-    asked = sample_rows(len(maps[0]), N_ASKED, seed=seed)
+    asked = sample_rows(len(maps[0]), N_ASKED, seed=study.seed)
     near = {one.name: nearest_on(one.coordinates, asked, N_NEAREST) for one in maps}
     shared = {
-        f"{first} | {second}": _mean(_share(near[first], near[second]), seed)
+        f"{first} | {second}": _mean(_share(near[first], near[second]), study.seed)
         for first, second in itertools.combinations(near, 2)
     }
     inputs = {
         **{key: maps[0].about[key] for key in ("profile", "data_hash", "n_products", "model")},
         "maps": {one.name: result_records.hash_inputs(one.about) for one in maps},
-        "n_asked": len(asked), "k": N_NEAREST, "sample_seed": seed,
+        "n_asked": len(asked), "k": N_NEAREST, "sample_seed": study.seed,
     }  # fmt: skip
     record = result_records.make_record("projection-overlap", name, inputs, shared=shared)
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
 def compare_with_sklearn(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     *,
     n_products: int = 1_000,
@@ -140,8 +135,7 @@ def compare_with_sklearn(
     """openTSNE beside the thesis' scikit-learn, on a sample and in one run, as a record.
 
     Args:
-        workspace: says where the record lies.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings and metadata.
         n_products: that are laid out, stratified by articleType.
         settings: of both; scikit-learn starts from the principal components too.
@@ -155,11 +149,11 @@ def compare_with_sklearn(
         StoreError: an embedding is not finite or all zeros.
     """
     name = f"tsne-peer-{model[1]['model']}-perplexity{settings.perplexity:g}"
-    inputs = tsne.describe(workspace, catalog, model[1], settings) | {"laid_out": n_products}
-    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+    inputs = tsne.describe(study, model[1], settings) | {"laid_out": n_products}
+    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
         return record
-    chosen = sample_catalog(catalog, min(n_products, len(catalog)), seed=settings.seed)
-    rows = catalog.products["id"].isin(chosen.products["id"]).to_numpy()
+    chosen = sample_catalog(study.catalog, min(n_products, len(study.catalog)), seed=settings.seed)
+    rows = study.catalog.products["id"].isin(chosen.products["id"]).to_numpy()
     unit = Gallery(model[0][rows], range(rows.sum()), "cosine").vectors
     points = tsne.to_points(unit, *tsne.principal_components(unit))
     tsne.check_perplexity(settings.perplexity, len(points))
@@ -174,18 +168,17 @@ def compare_with_sklearn(
         recall[program] = _mean(_share(near, truth), settings.seed)
     record = result_records.make_record("projection-peer", name, inputs, recall=recall,
                                  timings={"seconds": seconds})  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
 def stored_models(
-    workspace: Workspace, catalog: Catalog, names: Mapping[str, str]
+    study: Study, names: Mapping[str, str]
 ) -> tuple[dict[str, tuple[Catalog, Model]], list[str]]:
     """The models whose embeddings earlier notebooks have stored.
 
     Args:
-        workspace: says where the stores lie.
-        catalog: all products; a store may hold a sample of them.
+        study: its products, split, seed and folders.
         names: of the models, by what to call them.
 
     Returns:
@@ -193,10 +186,10 @@ def stored_models(
     """
     there, missing = {}, []
     for title, name in names.items():
-        if not workspace.feature_store(name).exists():
+        if not study.workspace.feature_store(name).exists():
             missing.append(f"{title}: {name} is not stored; run the notebook that makes it.")
             continue
-        there[title] = stores.stored_model(workspace, catalog, name)
+        there[title] = stores.stored_model(study.workspace, study.catalog, name)
     return there, missing
 
 

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.evaluation import intervals, protocols, rankings
 from fashion_rir.evaluation.rankings import Scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.thesis.numbers import THESIS_MAP
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 CUTOFFS = (5, 10, 20, 50, 100)
 
@@ -64,23 +63,19 @@ def average_precision_at(ranks: np.ndarray, k: int, normalised_by: str) -> float
 
 
 def measure(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: tuple[np.ndarray, Mapping[str, object]],
     is_query: np.ndarray,
     *,
     labels: tuple[str, ...] = protocols.EVALUATED_LABELS,
-    seed: int,
 ) -> dict:
     """Try the whole grid on a model, or take the record of the same run.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings (n_products, embedding_dim) and metadata, from `stores.embed`.
         is_query: bool, shape (n_products,): the test products.
         labels: what makes a product relevant; each must have two classes.
-        seed: of the split.
 
     Returns:
         A record of kind `protocol-grid`: `cells`, a list with `protocol`, `label`, `cutoff`,
@@ -91,26 +86,26 @@ def measure(
     """
     vectors, metadata = model
     name = f"protocol-grid-{metadata['model']}"
-    inputs = result_records.describe(workspace, catalog, metadata) | {
+    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
         "measure": "cosine",
         "n_queries": int(is_query.sum()),
         "labels": list(labels),
         "cells": [[str(cutoff), way] for cutoff, way in CELLS],
-        "seed": seed,
+        "seed": study.seed,
     }
-    kept = result_records.read_same(workspace.results, name, inputs)
+    kept = result_records.read_same(study.workspace.results, name, inputs)
     if kept is not None:
         return kept
     cells = []
     for protocol, hidden in HIDDEN.items():
         ranked = rankings.score_rankings(
-            vectors, catalog.products, labels=labels, is_query=is_query, hidden=hidden,
-            scoring=_scoring(len(catalog) - 1),
+            vectors, study.catalog.products, labels=labels, is_query=is_query, hidden=hidden,
+            scoring=_scoring(len(study.catalog) - 1),
         )  # fmt: skip
         for label, scores in ranked.scores.items():
             cells += _cells(scores, protocol, label)
     record = result_records.make_record("protocol-grid", name, inputs, cells=cells)
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

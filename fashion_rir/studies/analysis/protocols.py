@@ -11,14 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, protocols, rankings, separation
 from fashion_rir.evaluation.rankings import RANKED_LABELS, Ranked
+from fashion_rir.studies.study import Study
 from fashion_rir.thesis.numbers import THESIS_TABLES
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 # What an audit tries, the mildest first; see `audit`.
 AUDITED = ("thesis", "held_out", "no_copies", "years")
@@ -57,13 +56,11 @@ def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[s
 
 
 def audit(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     is_query: np.ndarray,
     *,
     labels: Sequence[str] = RANKED_LABELS,
-    seed: int,
 ) -> dict:
     """What each flaw of the thesis' protocol adds to the scores of one model.
 
@@ -72,12 +69,10 @@ def audit(
     years, so that nothing of the same season's shooting is found.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: of the catalogue, by cosine.
         is_query: bool, shape (n_products,): the test products.
         labels: what makes a product relevant; each must have two classes.
-        seed: of the bootstrap.
 
     Returns:
         A record of kind `audit`: `protocols` as those of `scoring.retrieval`; `added` by flaw
@@ -88,15 +83,15 @@ def audit(
     """
     vectors, metadata = model
     name = f"audit-{metadata['model']}"
-    is_odd, is_even = _years(catalog.products)
-    inputs = result_records.describe(workspace, catalog, metadata) | {
+    is_odd, is_even = _years(study.catalog.products)
+    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
         "measure": "cosine",
         "n_queries": int(is_query.sum()),
         "n_without_year": int((~is_odd & ~is_even).sum()),
         "labels": list(labels),
-        "seed": seed,
+        "seed": study.seed,
     }
-    kept = result_records.read_same(workspace.results, name, inputs)
+    kept = result_records.read_same(study.workspace.results, name, inputs)
     if kept is not None:
         return kept
     options = {
@@ -106,40 +101,36 @@ def audit(
         "years": {"is_query": is_query & is_odd, "is_gallery": is_even},
     }
     ranked = {
-        protocol: rankings.score_rankings(vectors, catalog.products, labels=labels, **chosen)
+        protocol: rankings.score_rankings(vectors, study.catalog.products, labels=labels, **chosen)
         for protocol, chosen in options.items()
     }
     record = result_records.make_record(
         "audit", name, inputs,
-        protocols={protocol: _summary(found, seed) for protocol, found in ranked.items()},
+        protocols={protocol: _summary(found, study.seed) for protocol, found in ranked.items()},
         added={
-            flaw: _added(ranked[with_flaw], ranked[without], seed)
+            flaw: _added(ranked[with_flaw], ranked[without], study.seed)
             for flaw, (with_flaw, without) in FLAWS.items()
         },
         single_queries={label: _scatter(ranked["held_out"].scores[label]) for label in labels},
     )  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
 def rank_everything(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     *,
     labels: Sequence[str] = RANKED_LABELS,
-    seed: int,
 ) -> dict:
     """Every product asks for every other (leave-one-out): scores by label and class.
 
     Meant for models that were not trained on this catalogue: of others, most queries were seen.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: of the catalogue, by cosine.
         labels: what makes a product relevant; each must have two classes.
-        seed: of the bootstrap.
 
     Returns:
         A record of kind `full-ranking`: `labels` with `micro`, `macro` and `classes`, a list with
@@ -150,39 +141,38 @@ def rank_everything(
     """
     vectors, metadata = model
     name = f"full-ranking-{metadata['model']}"
-    inputs = result_records.describe(workspace, catalog, metadata) | {
-        "measure": "cosine", "n_queries": len(catalog), "labels": list(labels), "seed": seed,
-    }  # fmt: skip
-    kept = result_records.read_same(workspace.results, name, inputs)
+    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+        "measure": "cosine",
+        "n_queries": len(study.catalog),
+        "labels": list(labels),
+        "seed": study.seed,
+    }
+    kept = result_records.read_same(study.workspace.results, name, inputs)
     if kept is not None:
         return kept
-    ranked = rankings.score_rankings(vectors, catalog.products, labels=labels)
-    summary = _summary(ranked, seed)
+    ranked = rankings.score_rankings(vectors, study.catalog.products, labels=labels)
+    summary = _summary(ranked, study.seed)
     for label, scores in ranked.scores.items():
         summary["labels"][label]["classes"] = _by_class(scores)
     record = result_records.make_record("full-ranking", name, inputs, **summary)
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
 def separate_types(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     is_test: np.ndarray,
     *,
     label: str = "articleType",
-    seed: int,
 ) -> dict:
     """Silhouette and class distances of a model, over all products and over test products.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: of the catalogue.
         is_test: bool, shape (n_products,): those that a trained model has not seen.
         label: whose classes are told apart.
-        seed: of the bootstrap.
 
     Returns:
         A record of kind `separation`: `separation.MEASURED` by cosine over all products, each with
@@ -194,15 +184,15 @@ def separate_types(
     """
     vectors, metadata = model
     name = f"separation-{metadata['model']}"
-    inputs = result_records.describe(workspace, catalog, metadata) | {
-        "measure": "cosine", "label": label, "n_test": int(is_test.sum()), "seed": seed,
+    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+        "measure": "cosine", "label": label, "n_test": int(is_test.sum()), "seed": study.seed,
     }  # fmt: skip
-    kept = result_records.read_same(workspace.results, name, inputs)
+    kept = result_records.read_same(study.workspace.results, name, inputs)
     if kept is not None:
         return kept
-    products = catalog.products
-    found = separation.separate(vectors, products, label=label, seed=seed)
-    tested = separation.separate(vectors[is_test], products[is_test], label=label, seed=seed)
+    products = study.catalog.products
+    found = separation.separate(vectors, products, label=label, seed=study.seed)
+    tested = separation.separate(vectors[is_test], products[is_test], label=label, seed=study.seed)
     record = result_records.make_record(
         "separation", name, inputs, **_estimates(found), of_test=_estimates(tested),
         by_class={key: intervals.rounded(value) for key, value in found.by_class.items()},
@@ -210,7 +200,7 @@ def separate_types(
         classes=result_records.rows(found.classes.reset_index()), n_with_class=found.n_products,
         n_without_class=found.n_without_class, n_lone=found.n_lone,
     )  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

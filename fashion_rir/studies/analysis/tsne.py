@@ -24,6 +24,7 @@ from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import maps
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings, Projection
@@ -47,14 +48,11 @@ PLACING_NEIGHBOURS = 15  # that pull a new point to its place
 PLACING_PERPLEXITY = 5
 
 
-def project(
-    workspace: Workspace, catalog: Catalog, model: Model, settings: MapSettings
-) -> Projection:
+def project(study: Study, model: Model, settings: MapSettings) -> Projection:
     """Lay a catalogue out by a model's embeddings, or take the map that is there.
 
     Args:
-        workspace: says where maps lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings (n_products, embedding_dim) and metadata, from `stores.embed`.
         settings: perplexity, seed and start.
 
@@ -66,9 +64,9 @@ def project(
             there are no products.
         StoreError: an embedding is not finite or all zeros, or the kept map is damaged.
     """
-    about = describe(workspace, catalog, model[1], settings)
-    path = maps.map_path(workspace, about)
-    ids = catalog.products["id"].to_numpy(np.int64)
+    about = describe(study, model[1], settings)
+    path = maps.map_path(study.workspace, about)
+    ids = study.catalog.products["id"].to_numpy(np.int64)
     if path.exists():
         return maps.load(path, about, ids)
     start = time.perf_counter()
@@ -85,13 +83,13 @@ def project(
 
 
 def describe(
-    workspace: Workspace, catalog: Catalog, metadata: Mapping[str, object], settings: MapSettings
+    study: Study, metadata: Mapping[str, object], settings: MapSettings
 ) -> dict[str, object]:
     """What a map is made from: two maps are the same if this is."""
     return {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
-        "n_products": len(catalog),
+        "profile": study.workspace.profile,
+        "data_hash": study.catalog.data_hash,
+        "n_products": len(study.catalog),
         "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
         "settings": asdict(settings),
         "method": METHOD,
@@ -174,6 +172,13 @@ def layout(points: np.ndarray, settings: MapSettings) -> tuple[np.ndarray, float
             n_jobs=1,
         ).fit(affinities=held, initialization=_start(points, settings))
     return np.asarray(made), float(made.kl_divergence)
+
+
+def map_for_shop(
+    workspace: Workspace, catalog: Catalog, model: Model, settings: MapSettings
+) -> Projection:
+    """As `project`, for who has no study, such as the storefront."""
+    return project(Study(workspace, catalog), model, settings)
 
 
 def place(projection: Projection, model: Model) -> np.ndarray:

@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import descriptors, embed
 from fashion_rir.embedding.descriptors import BagOfVisualWords
 from fashion_rir.errors import ParameterError, TrainingError, unknown_name
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
 from fashion_rir.system import whole_file
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 FIXED = {
     "perceptual-hash": descriptors.PerceptualHash,
@@ -36,27 +35,23 @@ VOCABULARY_FILE = "vocabulary.npy"
 
 
 def embed_descriptor(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     name: str,
     is_train: np.ndarray,
     *,
     preprocessing: str = "resize",
     n_words: int = 256,
     n_pictures: int = 2000,
-    seed: int,
 ) -> tuple[np.ndarray, dict[str, object]]:
     """The catalogue's embeddings by a classical descriptor: from its feature store, or made.
 
     Args:
-        workspace: says where the store and the vocabulary lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         name: one of `DESCRIPTORS`.
         is_train: bool, shape (n_products,): a vocabulary is learned on some of these.
         preprocessing: see `images.PREPROCESSING`.
         n_words: of a vocabulary.
         n_pictures: that a vocabulary is learned from, at most.
-        seed: of their draw and of k-means.
 
     Returns:
         float32 (n_products, embedding_dim) and metadata, as `stores.embed`. Those of a bag of
@@ -66,32 +61,32 @@ def embed_descriptor(
         ParameterError: unknown descriptor, or too many words for the pictures.
         StoreError: see `stores.embed`.
     """
-    made = embedder(workspace, catalog, name, is_train, preprocessing=preprocessing,
-                    n_words=n_words, n_pictures=n_pictures, seed=seed)  # fmt: skip
-    vectors, metadata = stores.embed(workspace, catalog, made, preprocessing=preprocessing)
+    made = embedder(study, name, is_train, preprocessing=preprocessing,
+                    n_words=n_words, n_pictures=n_pictures)  # fmt: skip
+    vectors, metadata = stores.embed(
+        study.workspace, study.catalog, made, preprocessing=preprocessing
+    )
     if name in BAGS:
         metadata = metadata | {"n_without_keypoints": descriptors.n_without_keypoints(vectors)}
     return vectors, metadata
 
 
 def embedder(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     name: str,
     is_train: np.ndarray,
     *,
     preprocessing: str = "resize",
     n_words: int = 256,
     n_pictures: int = 2000,
-    seed: int,
 ) -> embed.Embedder:
     """A classical descriptor, with its vocabulary if it needs one; see `embed_descriptor`."""
     if name not in DESCRIPTORS:
         raise unknown_name("classical descriptor", name, DESCRIPTORS)
     if name in FIXED:
         return FIXED[name]()
-    return learn_words(workspace, catalog, name, is_train, preprocessing=preprocessing,
-                       n_words=n_words, n_pictures=n_pictures, seed=seed)  # fmt: skip
+    return learn_words(study, name, is_train, preprocessing=preprocessing,
+                       n_words=n_words, n_pictures=n_pictures)  # fmt: skip
 
 
 def model_name(name: str, *, preprocessing: str = "resize", n_words: int = 256) -> str:
@@ -111,15 +106,13 @@ def model_name(name: str, *, preprocessing: str = "resize", n_words: int = 256) 
 
 
 def learn_words(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     detector: str,
     is_train: np.ndarray,
     *,
     preprocessing: str,
     n_words: int,
     n_pictures: int,
-    seed: int,
 ) -> BagOfVisualWords:
     """A bag of visual words with the vocabulary that an earlier call kept, or a new one.
 
@@ -127,7 +120,7 @@ def learn_words(
     embeddings by one vocabulary only.
 
     Args:
-        workspace: says where the vocabulary lies.
+        study: its products, split, seed and folders.
         catalog, is_train, preprocessing, n_words, n_pictures, seed: see `embed_descriptor`.
         detector: `sift` or `orb`.
 
@@ -144,41 +137,37 @@ def learn_words(
             f"{n_pictures} are asked for."
         )
     bag = BagOfVisualWords(detector)
-    drawn = np.random.default_rng(seed).permutation(np.flatnonzero(is_train))[:n_pictures]
-    names = catalog.products["image_name"].iloc[np.sort(drawn)].tolist()
-    inputs = {"data_hash": catalog.data_hash, "pictures": names, "detector": detector,
-              "preprocessing": preprocessing, "n_words": n_words, "seed": seed}  # fmt: skip
-    path = runs.folder(workspace, f"words-{detector}", inputs) / VOCABULARY_FILE
+    drawn = np.random.default_rng(study.seed).permutation(np.flatnonzero(is_train))[:n_pictures]
+    names = study.catalog.products["image_name"].iloc[np.sort(drawn)].tolist()
+    inputs = {"data_hash": study.catalog.data_hash, "pictures": names, "detector": detector,
+              "preprocessing": preprocessing, "n_words": n_words, "seed": study.seed}  # fmt: skip
+    path = runs.folder(study.workspace, f"words-{detector}", inputs) / VOCABULARY_FILE
     if path.exists():
         bag.vocabulary = _kept_words(path, n_words)
         return bag
-    pictures = embed.batches(catalog, names, bag.image_size, preprocessing, batch_size=64)
+    pictures = embed.batches(study.catalog, names, bag.image_size, preprocessing, batch_size=64)
     # The last batch is filled up with black pictures, which are none of the catalogue's.
-    bag.fit((batch[: len(some)] for some, batch in pictures), n_words=n_words, seed=seed)
+    bag.fit((batch[: len(some)] for some, batch in pictures), n_words=n_words, seed=study.seed)
     with whole_file(path, TrainingError) as partial, open(partial, "wb") as file:
         np.save(file, bag.vocabulary)
     return bag
 
 
 def precluster(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: tuple[np.ndarray, Mapping[str, object]],
     is_query: np.ndarray,
     *,
     n_clusters: Sequence[int] = (3, 9, 30, 100),
-    seed: int,
 ) -> dict:
     """What k-means pre-clustering saves and costs, by the number of clusters, as a record.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings (n_products, embedding_dim) and metadata.
         is_query: bool, shape (n_products,): test products that ask; clusters are learned on the
             others.
         n_clusters: how many, one row each.
-        seed: of k-means.
 
     Returns:
         A record of kind `preclustering`; its `rows` are those of `classical.preclustering`. One
@@ -191,20 +180,22 @@ def precluster(
         raise ParameterError("Say how many clusters are to be made, once at least.")
     vectors, metadata = model
     inputs = {
-        **result_records.describe(workspace, catalog, metadata),
+        **result_records.describe(study.workspace, study.catalog, metadata),
         "n_queries": int(is_query.sum()),
         "n_clusters": list(n_clusters),
         "label": "articleType",
-        "seed": seed,
+        "seed": study.seed,
     }
     name = preclustering_name(str(metadata["model"]))
-    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
         return record
-    codes = pd.factorize(catalog.products["articleType"], sort=True)[0]
-    found = [preclustering(vectors, is_query, codes, n_clusters=n, seed=seed) for n in n_clusters]
+    codes = pd.factorize(study.catalog.products["articleType"], sort=True)[0]
+    found = [
+        preclustering(vectors, is_query, codes, n_clusters=n, seed=study.seed) for n in n_clusters
+    ]
     rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]
     record = result_records.make_record("preclustering", name, inputs, rows=rows)
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

@@ -16,9 +16,9 @@ from fashion_rir.evaluation import intervals
 from fashion_rir.search import boxes
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 WAYS = {
     "hit_rate_whole_photo": "the whole photo",
@@ -28,25 +28,21 @@ WAYS = {
 
 
 def score_pretrained(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     plan: Sequence[tuple[str, int, str]],
     is_test: np.ndarray,
     *,
     weights: str,
     engine: str = "keras",
-    seed: int,
 ) -> list[str]:
     """Embed and score the catalogue by networks of several sizes and preprocessings.
 
     Args:
-        workspace: says where stores and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         plan: backbone, image size in pixels and preprocessing of each.
         is_test: bool, shape (n_products,): the products that ask.
         weights: see `backbones.build`; `imagenet` downloads those that are not there.
         engine: see `stores.embed`.
-        seed: of random weights, split and bootstrap.
 
     Returns:
         The models' names, in the plan's order.
@@ -70,12 +66,16 @@ def score_pretrained(
     for backbone, size, preprocessing in plan:
         if (backbone, size) not in networks:
             networks[backbone, size] = backbones.build(
-                backbone, weights=weights, image_size=size, seed=seed
+                backbone, weights=weights, image_size=size, seed=study.seed
             )
         model = stores.embed(
-            workspace, catalog, networks[backbone, size], preprocessing=preprocessing, engine=engine
+            study.workspace,
+            study.catalog,
+            networks[backbone, size],
+            preprocessing=preprocessing,
+            engine=engine,
         )
-        scoring.retrieval(workspace, catalog, model, is_test, measure="cosine", seed=seed,
+        scoring.retrieval(study, model, is_test, measure="cosine",
                               protocols=("held_out", "unseen"))  # fmt: skip
         names.append(str(model[1]["model"]))
     return names
@@ -117,27 +117,23 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
 
 
 def search_photos(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: tuple[np.ndarray, Mapping[str, object]],
     embedder: embed.Embedder,
     is_test: np.ndarray,
     *,
     n_photos: int,
     per_photo: Sequence[int] = (2, 3, 4),
-    seed: int,
 ) -> dict:
     """Search composed photos as a whole and object by object, as a record.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products; all with an articleType can be found.
+        study: its products, split, seed and folders.
         model: their embeddings (n_products, embedding_dim) and metadata.
         embedder: the network that made them; embeds the photos and what is cut out of them.
         is_test: bool, shape (n_products,): photos are composed of these.
         n_photos: of each number of products.
         per_photo: products in a photo, 2 to 4, one row each.
-        seed: of products and layouts.
 
     Returns:
         A record of kind `objects`; its `rows` are those of `boxes.study`, and `n_blank` counts
@@ -149,20 +145,20 @@ def search_photos(
     """
     vectors, metadata = model
     inputs = {
-        **result_records.describe(workspace, catalog, metadata),
+        **result_records.describe(study.workspace, study.catalog, metadata),
         "n_test": int(is_test.sum()),
         "n_photos": n_photos,
         "per_photo": list(per_photo),
         "detector": "split",
-        "seed": seed,
+        "seed": study.seed,
     }
     name = objects_name(str(metadata["model"]))
-    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
         return record
-    labels = catalog.products.set_index("id")["articleType"].dropna()
-    is_known = catalog.products["articleType"].notna().to_numpy()
-    pictures = TestPictures(catalog, is_test & is_known, most=4 * n_photos, seed=seed)
-    ids = catalog.products["id"].to_numpy()
+    labels = study.catalog.products.set_index("id")["articleType"].dropna()
+    is_known = study.catalog.products["articleType"].notna().to_numpy()
+    pictures = TestPictures(study.catalog, is_test & is_known, most=4 * n_photos, seed=study.seed)
+    ids = study.catalog.products["id"].to_numpy()
     gallery = Gallery(vectors[is_known], ids[is_known], "cosine")
     n_found = boxes.CUTOFF + max(per_photo)
 
@@ -171,14 +167,14 @@ def search_photos(
         return gallery.search(asked[np.newaxis], n_found).ids[0].tolist()
 
     found = [
-        boxes.study(pictures, labels, search, n_photos=n_photos, per_photo=n, seed=seed)
+        boxes.study(pictures, labels, search, n_photos=n_photos, per_photo=n, seed=study.seed)
         for n in per_photo
     ]
     rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]
     record = result_records.make_record(
         "objects", name, inputs, rows=rows, n_blank=pictures.n_blank
     )
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

@@ -8,16 +8,15 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.splits import Asking
 from fashion_rir.embedding import backbones
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies.choices import choose, named, score, type_codes
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads
 from fashion_rir.training import end_to_end, networks
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 GEM_EXPONENTS = (1.0, 2.0, 3.0, 4.0, 6.0)  # 1 is average pooling
 
@@ -46,8 +45,7 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
 
 
 def gem_pooling(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     backbone: backbones.Backbone,
     asking: Asking,
     *,
@@ -75,7 +73,7 @@ def gem_pooling(
         ParameterError: as for `gem_backbone`.
         StoreError: see `stores.embed`.
     """
-    codes = type_codes(catalog)
+    codes = type_codes(study.catalog)
     queries = asking.validation_queries(codes)
     fit = np.random.default_rng(asking.seed).permutation(np.flatnonzero(asking.parts.is_fit))
     rows = np.sort(np.concatenate([queries, fit[:n_gallery]]))
@@ -83,24 +81,24 @@ def gem_pooling(
 
     def validation_score(p: float) -> float:
         if not maps:
-            names = catalog.products["image_name"].iloc[rows].tolist()
+            names = study.catalog.products["image_name"].iloc[rows].tolist()
             size = backbone.image_size
-            pictures = end_to_end.load_pictures(catalog, names, size, preprocessing)
+            pictures = end_to_end.load_pictures(study.catalog, names, size, preprocessing)
             maps.append(_predicted_maps(backbone, pictures))
         return heads.mean_average_precision(
             networks.gem(maps[0], p), codes[rows], np.searchsorted(rows, queries),
             np.ones(len(rows), dtype=bool),
         )  # fmt: skip
 
-    about = {**backbone.metadata(preprocessing), "data_hash": catalog.data_hash}
+    about = {**backbone.metadata(preprocessing), "data_hash": study.catalog.data_hash}
     grid = [{"p": float(p)} for p in exponents]
     extra = {"n_gallery": len(rows)}
-    chosen = choose(
-        workspace, catalog, named(about, "gem"), asking, grid, validation_score, **extra
-    )
+    chosen = choose(study, named(about, "gem"), asking, grid, validation_score, **extra)
     pooled = gem_backbone(backbone, chosen["chosen"]["p"])
-    model = stores.embed(workspace, catalog, pooled, preprocessing=preprocessing, engine=engine)
-    return score(workspace, catalog, model, asking)
+    model = stores.embed(
+        study.workspace, study.catalog, pooled, preprocessing=preprocessing, engine=engine
+    )
+    return score(study, model, asking)
 
 
 def _feature_maps(backbone: backbones.Backbone) -> keras.Model:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.splits import Asking
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError, unknown_name
@@ -20,9 +19,9 @@ from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
 from fashion_rir.studies.choices import choose, named, score, type_codes
 from fashion_rir.studies.names import GRIDS
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 # What validation products choose from.
 FIRST_SHARES = (0.2, 0.35, 0.5, 0.65, 0.8)  # of the first of two models
@@ -102,14 +101,13 @@ RANKING = {"query-expansion": query_expansion, "k-reciprocal": k_reciprocal}
 
 
 def improve(
-    workspace: Workspace, catalog: Catalog, model: Model, method: str, asking: Asking,
+    study: Study, model: Model, method: str, asking: Asking,
     *, grid: Sequence[Mapping[str, float]] | None = None,
 ) -> Model:  # fmt: skip
     """Choose a method's parameters, apply it to a model, and score what it gives.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings (n_products, embedding_dim) and metadata.
         method: key in `GRIDS`.
         asking: who chooses, and who asks.
@@ -127,7 +125,7 @@ def improve(
         raise unknown_name("method", method, GRIDS)
     vectors, metadata = model
     parts = asking.parts
-    codes = type_codes(catalog)
+    codes = type_codes(study.catalog)
     queries = asking.validation_queries(codes)
     rows = np.flatnonzero(~parts.is_test)
 
@@ -140,22 +138,18 @@ def improve(
         return heads.mean_average_precision(changed, codes, queries, ~parts.is_test)
 
     grid = GRIDS[method] if grid is None else grid
-    chosen = choose(workspace, catalog, named(metadata, method), asking, grid, validation_score)[
-        "chosen"
-    ]
+    chosen = choose(study, named(metadata, method), asking, grid, validation_score)["chosen"]
     metadata = named(metadata, method, **chosen)
     if method in RANKING:
-        scoring.score_rankings(
-            workspace, catalog, (vectors, metadata), asking, RANKING[method], chosen
-        )
+        scoring.score_rankings(study, (vectors, metadata), asking, RANKING[method], chosen)
         return vectors, metadata
     changed = TRANSFORMING[method](vectors, ~parts.is_test, **chosen)
     metadata |= {"embedding_dim": changed.shape[1]}
-    return score(workspace, catalog, (changed, metadata), asking)
+    return score(study, (changed, metadata), asking)
 
 
 def concatenate(
-    workspace: Workspace, catalog: Catalog, models: Sequence[Model], asking: Asking,
+    study: Study, models: Sequence[Model], asking: Asking,
     *, first_shares: Sequence[float] = FIRST_SHARES,
 ) -> Model:  # fmt: skip
     """Two models side by side, their weights chosen, scored like any other.
@@ -174,7 +168,7 @@ def concatenate(
     if len(models) != 2:
         raise ParameterError(f"The weights of 2 models can be chosen, not of {len(models)}.")
     matrices = [vectors for vectors, _ in models]
-    codes = type_codes(catalog)
+    codes = type_codes(study.catalog)
     queries = asking.validation_queries(codes)
 
     def joined(share: float) -> np.ndarray:
@@ -185,10 +179,10 @@ def concatenate(
 
     metadata = named(stores.joint_model(models)[1], "weighted")
     grid = [{"share": share} for share in first_shares]
-    chosen = choose(workspace, catalog, metadata, asking, grid, validation_score)["chosen"]
+    chosen = choose(study, metadata, asking, grid, validation_score)["chosen"]
     vectors = joined(**chosen)
     metadata |= chosen | {"embedding_dim": vectors.shape[1]}
-    return score(workspace, catalog, (vectors, metadata), asking)
+    return score(study, (vectors, metadata), asking)
 
 
 def _moved_to_front(order: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from fashion_rir.evaluation import intervals, thresholds
 from fashion_rir.evaluation.thresholds import MAX_GALLERY
 from fashion_rir.search import transforms
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.study import Study
 from fashion_rir.thesis import numbers
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -25,21 +26,16 @@ MIN_CLASS_QUERIES = 10  # below that a class' own precision says nothing
 
 
 def replay(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     models: Mapping[str, tuple[np.ndarray, Mapping]],
     is_query: np.ndarray,
-    *,
-    seed: int,
 ) -> dict:
     """The thesis' hand-tuned thresholds, each over many queries instead of one.
 
     Args:
-        workspace: of the profile.
-        catalog: the products.
+        study: its products, split, seed and folders.
         models: embeddings and metadata by model name.
         is_query: bool, shape (n_products,).
-        seed: written into the record.
 
     Returns:
         A record of kind `threshold_replay`: for each model, measure and threshold how many
@@ -51,32 +47,28 @@ def replay(
         key = metadata["backbone"], metadata["preprocessing"]
         for (*model, measure), values in numbers.THESIS_THRESHOLDS.items():
             if tuple(model) == key:
-                counts = _replayed(catalog, matrix, is_query, measure, values)
+                counts = _replayed(study.catalog, matrix, is_query, measure, values)
                 rows += [{"model": metadata["model"], "measure": measure, **row} for row in counts]
-    inputs = _inputs(workspace, catalog, models, is_query, seed)
-    return _written(workspace, "threshold_replay", "threshold-replay", inputs, rows=rows)
+    inputs = _inputs(study, models, is_query)
+    return _written(study.workspace, "threshold_replay", "threshold-replay", inputs, rows=rows)
 
 
 def calibrate(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: tuple[np.ndarray, Mapping],
     is_query: np.ndarray,
     *,
     measure: str,
-    seed: int,
 ) -> dict:
     """Thresholds for wanted precisions and false match rates, tried on other queries.
 
     Half of the queries calibrate, the other half verifies.
 
     Args:
-        workspace: of the profile.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings and metadata.
         is_query: bool, shape (n_products,).
         measure: one of `gallery.MEASURES`.
-        seed: of the halves and of the products that are paired.
 
     Returns:
         A record of kind `threshold_calibration`: `curve` (thinned to 200 points), `thresholds`
@@ -84,11 +76,11 @@ def calibrate(
         stable the first of them is that can be reached).
     """
     matrix, metadata = model
-    types = catalog.products["articleType"].to_numpy()
-    generator = np.random.default_rng(seed)
+    types = study.catalog.products["articleType"].to_numpy()
+    generator = np.random.default_rng(study.seed)
     queries = generator.permutation(np.flatnonzero(is_query))
     others = generator.permutation(np.flatnonzero(~is_query))[:MAX_GALLERY]
-    gallery = Gallery(matrix[others], catalog.products["id"].to_numpy()[others], measure)
+    gallery = Gallery(matrix[others], study.catalog.products["id"].to_numpy()[others], measure)
     distances = gallery.distances(matrix[queries])
     is_match = types[queries][:, None] == types[others]
     half = len(queries) // 2
@@ -107,23 +99,21 @@ def calibrate(
         first = first or found
         rows.append(row | _promise(found, thresholds.at_threshold(check, found.value)))
     stability = _stability(distances[half:], is_match[half:], types[queries[half:]], first)
-    inputs = _inputs(workspace, catalog, {metadata["model"]: model}, is_query, seed)
+    inputs = _inputs(study, {metadata["model"]: model}, is_query)
     return _written(
-        workspace, "threshold_calibration", f"thresholds-{metadata['model']}-{measure}",
+        study.workspace, "threshold_calibration", f"thresholds-{metadata['model']}-{measure}",
         inputs | {"measure": measure},
         curve=thresholds.thinned(curve), thresholds=rows, **stability,
     )  # fmt: skip
 
 
 def open_set(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: tuple[np.ndarray, Mapping],
     is_query: np.ndarray,
     outsiders: np.ndarray,
     *,
     measure: str,
-    seed: int,
 ) -> dict:
     """What an upload gets of which the shop has nothing.
 
@@ -132,13 +122,11 @@ def open_set(
     set on one half of the known queries and tried on the other half.
 
     Args:
-        workspace: of the profile.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: embeddings and metadata.
         is_query: bool, shape (n_products,).
         outsiders: embeddings of `outsiders.outsider_pictures`, by the same model.
         measure: one of `gallery.MEASURES`.
-        seed: of the types taken out and of the halves.
 
     Returns:
         A record of kind `open_set`: for each stated false alarm rate the threshold, the false
@@ -151,8 +139,8 @@ def open_set(
     from sklearn.metrics import roc_auc_score
 
     matrix, metadata = model
-    products = catalog.products
-    generator = np.random.default_rng(seed)
+    products = study.catalog.products
+    generator = np.random.default_rng(study.seed)
     types = np.array(sorted(products.loc[is_query, "articleType"].dropna().unique()))
     removed = generator.choice(types, max(1, len(types) // 10), replace=False)
     is_removed = products["articleType"].isin(removed).to_numpy()
@@ -186,39 +174,35 @@ def open_set(
         for name, far in (("unknown types", unknown), ("outsiders", outside))
     }
     counts = {"known": len(known), "unknown": len(unknown), "outsiders": len(outside)}
-    inputs = _inputs(workspace, catalog, {metadata["model"]: model}, is_query, seed)
+    inputs = _inputs(study, {metadata["model"]: model}, is_query)
     return _written(
-        workspace, "open_set", f"open-set-{metadata['model']}-{measure}",
+        study.workspace, "open_set", f"open-set-{metadata['model']}-{measure}",
         inputs | {"measure": measure, "removed": sorted(removed.tolist())},
         rows=rows, auroc=auroc, counts=counts,
     )  # fmt: skip
 
 
 def cross_model(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     models: Mapping[str, tuple[np.ndarray, Mapping]],
     is_query: np.ndarray,
     *,
     n_components: int,
-    seed: int,
 ) -> dict:
     """Query by one model, gallery by another (the thesis' model d), their sizes forced equal.
 
     Args:
-        workspace: of the profile.
-        catalog: the products.
+        study: its products, split, seed and folders.
         models: two models by name: the query's, and the gallery's.
         is_query: bool, shape (n_products,).
         n_components: dimensions after PCA whitening of each.
-        seed: written into the record.
 
     Returns:
         A record of kind `cross_model`: precision@10 by articleType of each model with itself, of
         the mix, and of chance.
     """
-    types = catalog.products["articleType"].to_numpy()
-    ids = catalog.products["id"].to_numpy()
+    types = study.catalog.products["articleType"].to_numpy()
+    ids = study.catalog.products["id"].to_numpy()
     whitened = {}
     for name, (matrix, _) in models.items():
         whitening = transforms.fit_whitening(matrix[~is_query], n_components)
@@ -238,9 +222,9 @@ def cross_model(
     n_others = n_of_type.fillna(1).to_numpy() - 1  # without a type, nothing is like the query
     chance = (n_others / (len(ids) - 1)).mean()
     rows.append({"query": "chance", "gallery": "chance", "precision@10": intervals.rounded(chance)})
-    inputs = _inputs(workspace, catalog, models, is_query, seed) | {"n_components": n_components}
+    inputs = _inputs(study, models, is_query) | {"n_components": n_components}
     name = f"cross-model-{query_model}-in-{gallery_model}"
-    return _written(workspace, "cross_model", name, inputs, rows=rows)
+    return _written(study.workspace, "cross_model", name, inputs, rows=rows)
 
 
 def _replayed(
@@ -318,19 +302,17 @@ def _stability(
     return {"by_query": by_query, "by_class": sorted(by_class, key=lambda row: -row["precision"])}
 
 
-def _inputs(
-    workspace: Workspace, catalog: Catalog, models: Mapping, is_query: np.ndarray, seed: int
-) -> dict:
+def _inputs(study: Study, models: Mapping, is_query: np.ndarray) -> dict:
     return {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
-        "n_products": len(catalog),
+        "profile": study.workspace.profile,
+        "data_hash": study.catalog.data_hash,
+        "n_products": len(study.catalog),
         "n_queries": int(is_query.sum()),
         "models": {
             name: {key: str(value) for key, value in metadata.items() if key != "data_hash"}
             for name, (_, metadata) in models.items()
         },
-        "seed": seed,
+        "seed": study.seed,
     }
 
 

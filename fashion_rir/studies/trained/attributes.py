@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, protocols
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import AttributeRun
 from fashion_rir.training import attribute_heads, heads
 from fashion_rir.training.attribute_heads import JoinShares
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 JOINED = ("articleType", "baseColour", "gender", "usage")  # what the graded nDCG looks at
 
@@ -63,12 +62,10 @@ def ensemble(runs: Sequence[AttributeRun]) -> AttributeRun:
 
 
 def choose_shares(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     run: AttributeRun,
     stored: np.ndarray,
     *,
-    split_seed: int,
     what: str = "joined",
     least_colour: float | None = None,
     n_queries: int = 500,
@@ -81,11 +78,9 @@ def choose_shares(
     is asked for, the highest mAP of those that reach it. No test product has a say.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         run: the head.
         stored: the features that it was trained on, float32 (n_products, dim).
-        split_seed: of the split.
         what: what to call the joined embedding; becomes part of the record's name.
         least_colour: precision@10 by baseColour that must be reached, 0 to 1; None for the sum.
         n_queries: validation products that ask, at most.
@@ -98,21 +93,21 @@ def choose_shares(
     Raises:
         ParameterError: there is no validation product.
     """
-    parts = splits.split(catalog.products, seed=split_seed)
-    asking = np.random.default_rng(split_seed).permutation(np.flatnonzero(parts.is_validation))
+    parts = splits.split(study.catalog.products, seed=study.seed)
+    asking = np.random.default_rng(study.seed).permutation(np.flatnonzero(parts.is_validation))
     if len(asking) == 0:
         raise ParameterError("There is no validation product to choose the shares by.")
-    is_query = np.zeros(len(catalog), dtype=bool)
+    is_query = np.zeros(len(study.catalog), dtype=bool)
     is_query[asking[:n_queries]] = True
-    inputs = result_records.describe(workspace, catalog, run.metadata) | {
+    inputs = result_records.describe(study.workspace, study.catalog, run.metadata) | {
         "n_queries": int(is_query.sum()),
         "grid": {name: list(values) for name, values in grid.items()},
         "first": FIRST,
         "least_colour": least_colour,
-        "seed": split_seed,
+        "seed": study.seed,
     }
     name = f"choice-{run.name}-{what}"
-    if (record := result_records.read_same(workspace.results, name, inputs)) is not None:
+    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
         return _shares(record["chosen"]), record
     rows, chosen = [], dict(FIRST)
     shown = ~parts.is_test  # the gallery: no test product has a say
@@ -123,13 +118,13 @@ def choose_shares(
                 {label: logits[shown] for label, logits in run.logits.items()},
                 stored[shown], _shares(trial),
             )  # fmt: skip
-            scores = _validation(vectors, catalog.products[shown], is_query[shown])
+            scores = _validation(vectors, study.catalog.products[shown], is_query[shown])
             rows.append({"varied": parameter, **trial, **scores})
         tried = rows[-len(trials) :]
         worth = [_worth(row, least_colour) for row in tried]
         chosen = trials[worth.index(max(worth))]
     record = result_records.make_record("choice", name, inputs, rows=rows, chosen=chosen)
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return _shares(chosen), record
 
 

@@ -19,6 +19,7 @@ from fashion_rir.data.labels import class_codes
 from fashion_rir.embedding import backbones
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads, runs
 from fashion_rir.studies.trained.labels import Trained
 from fashion_rir.studies.trained.spread import spread
@@ -33,7 +34,6 @@ from fashion_rir.training.contrastive_heads import Objective
 from fashion_rir.training.end_to_end import CoreSettings, TunedEmbedder
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 N_VIEWS = 2
 
@@ -150,25 +150,21 @@ def build_backbone(
 
 
 def train_end_to_end(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     backbone: backbones.Backbone,
     run: str,
     *,
     plan: ContrastivePlan | None = None,
     epochs: int | None = None,
-    seed: int,
 ) -> Trained:
     """Train one of `CONTRASTIVE_RUNS`, or take what an earlier run of the same has left.
 
     Args:
-        workspace: says where weights and records lie.
-        catalog: the products; all but the test products are trained on.
+        study: its products, split, seed and folders.
         backbone: from `build_backbone`; its weights are changed in place.
         run: key in `CONTRASTIVE_RUNS`; with a plan of your own, what to call it.
         plan: how to train; `CONTRASTIVE_RUNS[run]` if None.
         epochs: at most this many, for a quick run; the run's own if None.
-        seed: of the split, the head's weights, the batches and the augmentation.
 
     Returns:
         The trained network; its record (kind `training`) is written.
@@ -182,14 +178,14 @@ def train_end_to_end(
     fitting = plan.fitting
     if epochs is not None:
         fitting = replace(fitting, epochs=min(epochs, fitting.epochs))
-    name = training_name(run, backbone.name, backbone.image_size, seed)
-    is_test = splits.is_test_product(catalog.products, seed=seed)
+    name = training_name(run, backbone.name, backbone.image_size, study.seed)
+    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
     parts = splits.Split(~is_test, np.zeros_like(is_test), is_test)
-    codes, classes = class_codes(catalog.products, plan.labels, parts.is_fit)
+    codes, classes = class_codes(study.catalog.products, plan.labels, parts.is_fit)
     n_classes = len(classes) if plan.objective.name == "hybrid" else None
-    core = end_to_end.build_core(backbone, plan.core, n_classes=n_classes, seed=seed)
+    core = end_to_end.build_core(backbone, plan.core, n_classes=n_classes, seed=study.seed)
     base = backbone.metadata(plan.preprocessing)
-    inputs = runs.describe(workspace, catalog, base, parts, seed) | {
+    inputs = runs.describe(study, base, parts, study.seed) | {
         "run": run,
         "labels": list(plan.labels),
         "stages": {"contrastive": asdict(fitting)},
@@ -200,18 +196,29 @@ def train_end_to_end(
         "input_mode": backbone.input_mode,
     }
     checkpoint = fit.Checkpoint(
-        runs.folder(workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
+        runs.folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
     )
     pictures = end_to_end.load_pictures(
-        catalog, list(catalog.products["image_name"]), backbone.image_size, plan.preprocessing
+        study.catalog,
+        list(study.catalog.products["image_name"]),
+        backbone.image_size,
+        plan.preprocessing,
     )
     start = time.perf_counter()
-    curve = _fit(core, pictures[parts.is_fit], codes[parts.is_fit], plan, fitting,
-                 input_mode=backbone.input_mode, checkpoint=checkpoint, seed=seed)  # fmt: skip
+    curve = _fit(
+        core,
+        pictures[parts.is_fit],
+        codes[parts.is_fit],
+        plan,
+        fitting,
+        input_mode=backbone.input_mode,
+        checkpoint=checkpoint,
+        seed=study.seed,
+    )
     seconds = time.perf_counter() - start
     if settled := batch_normalisation.recorded(plan.statistics):
         batch_normalisation.settle(
-            core.layers[1], backbone.input_mode, pictures[parts.is_fit], seed=seed
+            core.layers[1], backbone.input_mode, pictures[parts.is_fit], seed=study.seed
         )
         name, inputs = f"{name}-settled", inputs | settled
     scores = {}
@@ -220,27 +227,23 @@ def train_end_to_end(
         logits = network.predict(pictures[is_test], batch_size=64, verbose=0)["logits"]
         types = contrastive_heads.first_attribute(codes)
         scores = runs.label_scores(logits, types[is_test], classes)
-    record = runs.write(workspace, name, inputs, curve, scores, seconds=seconds)
+    record = runs.write(study.workspace, name, inputs, curve, scores, seconds=seconds)
     return Trained(name, core, backbone.input_mode, backbone.input_mode, plan.preprocessing, base,
                    record)  # fmt: skip
 
 
 def score_trained(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     trained: Trained,
     *,
     searched: str = "projection",
-    seed: int,
 ) -> tuple[np.ndarray, dict[str, str]]:
     """Embed the catalogue by a trained network, and score its retrieval and its pairs.
 
     Args:
-        workspace: says where store and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         trained: from `train_end_to_end`.
         searched: `projection`, the head's last layer, or `hidden`, the ReLU layer before it.
-        seed: of the split that it was trained with, and of the bootstrap.
 
     Returns:
         Embeddings and metadata. Three records are written: `<name>-cosine` (retrieval),
@@ -253,10 +256,10 @@ def score_trained(
     if searched not in SEARCHED:
         raise unknown_name("layer to search", searched, SEARCHED)
     trained_seed = trained.record["inputs"]["seed"]
-    if seed != trained_seed:
+    if study.seed != trained_seed:
         raise ParameterError(
             f"{trained.name} was trained with the split of seed {trained_seed}; with that of seed "
-            f"{seed}, products would ask that it was trained on."
+            f"{study.seed}, products would ask that it was trained on."
         )
     is_hidden = searched == "hidden"
     embedder = TunedEmbedder(
@@ -271,36 +274,32 @@ def score_trained(
             "searched": searched,
         },
     )
-    return _score(workspace, catalog, embedder, trained.preprocessing, seed)
+    return _score(study, embedder, trained.preprocessing)
 
 
 def score_untrained(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     backbone: backbones.Backbone,
     *,
     preprocessing: str = "resize",
-    seed: int,
 ) -> tuple[np.ndarray, dict[str, str]]:
     """As `score_trained`, for the pooled features of a backbone as it is: the state before.
 
     Args:
-        workspace: says where store and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         backbone: freshly built.
         preprocessing: `resize` or `pad`.
-        seed: of the split and the bootstrap.
     """
     network = backbone.network
     inputs = keras.Input(network.input_shape[1:], name="scaled")
     core = keras.Model(inputs, {"embedding": network(inputs)})
     embedder = TunedEmbedder(
-        training_name("untrained", backbone.name, backbone.image_size, seed),
+        training_name("untrained", backbone.name, backbone.image_size, study.seed),
         end_to_end.behind_inputs(core, backbone.input_mode),
         backbone.metadata(preprocessing),
         {"input_mode": backbone.input_mode, "searched": "pooled features"},
     )
-    return _score(workspace, catalog, embedder, preprocessing, seed)
+    return _score(study, embedder, preprocessing)
 
 
 def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
@@ -397,28 +396,24 @@ def _hidden_core(trained: Trained) -> keras.Model:
 
 
 def _score(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     embedder: TunedEmbedder,
     preprocessing: str,
-    seed: int,
 ) -> tuple[np.ndarray, dict[str, str]]:
-    model = scoring.score_embedder(
-        workspace, catalog, embedder, preprocessing=preprocessing, seed=seed
-    )
+    model = scoring.score_embedder(study, embedder, preprocessing=preprocessing)
     name = f"pairs-{model[1]['model']}"
-    scored = result_records.read(workspace.results, f"{model[1]['model']}-cosine")
+    scored = result_records.read(study.workspace.results, f"{model[1]['model']}-cosine")
     inputs = scored["inputs"] | {"augmentation": MEASURED_AUGMENTATION}
-    if (workspace.results / f"{name}.json").exists():
-        record = result_records.read(workspace.results, name)
+    if (study.workspace.results / f"{name}.json").exists():
+        record = result_records.read(study.workspace.results, name)
         if record["inputs_hash"] == result_records.hash_inputs(inputs):
             return model
-    is_test = splits.is_test_product(catalog.products, seed=seed)
-    codes = pd.factorize(catalog.products["articleType"])[0]
-    views = _views(catalog.subset(is_test), embedder, preprocessing, seed=seed)
-    pairs = spread(model[0][is_test], codes[is_test], views=views, seed=seed)
+    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
+    codes = pd.factorize(study.catalog.products["articleType"])[0]
+    views = _views(study.catalog.subset(is_test), embedder, preprocessing, seed=study.seed)
+    pairs = spread(model[0][is_test], codes[is_test], views=views, seed=study.seed)
     result_records.write(
-        result_records.make_record("pairs", name, inputs, pairs=pairs), workspace.results
+        result_records.make_record("pairs", name, inputs, pairs=pairs), study.workspace.results
     )
     return model
 

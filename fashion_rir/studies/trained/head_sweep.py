@@ -23,6 +23,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import cluster
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ClusterError
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -193,8 +194,8 @@ def _main(given: str, asked: str, answer: str) -> None:
     workspace = Workspace(Path(answer).parent, profile)
     catalog = Catalog(products, source=None, listed=products)
     trained = heads.run_head(
-        workspace, catalog, models, one.kind, HeadSettings(**one.head),
-        TrainingSettings(**one.fitting), label=label, seed=one.seed, split_seed=split_seed,
+        Study(workspace, catalog, split_seed), models, one.kind, HeadSettings(**one.head),
+        TrainingSettings(**one.fitting), label=label, seed=one.seed,
     )  # fmt: skip
     Path(answer).write_text(json.dumps(trained.record), encoding="utf-8")
 

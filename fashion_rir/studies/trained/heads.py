@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.labels import LabelClasses, class_codes, learn_classes
 from fashion_rir.embedding import backbones
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, metrics
 from fashion_rir.search import transforms
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.runs import describe, folder, label_scores, write
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import attribute_heads, contrastive_heads, fit, heads
@@ -26,7 +26,6 @@ from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.training.heads import HeadSettings
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 ATTRIBUTES = ("articleType", "baseColour", "gender", "usage", "season")
 
@@ -135,8 +134,7 @@ class ContrastiveRun(HeadRun):
 
 
 def run_head(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
     kind: str,
     settings: HeadSettings,
@@ -144,20 +142,17 @@ def run_head(
     *,
     label: str = "articleType",
     seed: int,
-    split_seed: int,
 ) -> HeadRun:
     """Train a head on the stored embeddings of one or more backbones.
 
     Args:
-        workspace: says where weights and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         models: embeddings and metadata of each backbone, from `stores.embed`.
         kind: what to call the head, such as `probe`.
         settings: its form.
         fitting: epochs and so on; with `patience`, validation products choose the epoch.
         label: what it learns to tell.
         seed: of weights, order and dropout.
-        split_seed: of the split, which stays the same over several seeds.
 
     Returns:
         The head's answers; its record (kind `training`) is written.
@@ -169,29 +164,30 @@ def run_head(
     names = [str(metadata["model"]) for _, metadata in models]
     name = f"{kind}-{'+'.join(names)}-seed{seed}"
     features = transforms.joint_features([matrix for matrix, _ in models])
-    if len(features) != len(catalog):
+    if len(features) != len(study.catalog):
         raise ParameterError(
-            f"{len(features)} embeddings do not fit {len(catalog)} products; embed this catalogue."
+            f"{len(features)} embeddings do not fit {len(study.catalog)} products; embed this "
+            "catalogue."
         )
-    parts = splits.split(catalog.products, seed=split_seed)
-    values = catalog.products[label]
+    parts = splits.split(study.catalog.products, seed=study.seed)
+    values = study.catalog.products[label]
     is_train = parts.is_fit | parts.is_validation
     n_unseen = int((values.notna() & ~values.isin(values[is_train])).sum())
     values = values.where(values.isin(values[parts.is_fit]))  # a class that nobody could learn
     classes = learn_classes(label, values, parts.is_fit)
     codes = classes.codes(values)
     metadata = stores.joint_metadata(models, settings, label, seed)
-    inputs = describe(workspace, catalog, metadata, parts, seed) | {
+    inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
         "label": label,
-        "split_seed": split_seed,
+        "split_seed": study.seed,
         "stages": {"head": asdict(fitting)},
         "head": asdict(settings),
         "n_without_class": int((codes < 0).sum()),
         "n_untrained_class": n_unseen,
     }
     checkpoint = fit.Checkpoint(
-        folder(workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
+        folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
     )
     start = time.perf_counter()
     head, curve = heads.train_label_head(
@@ -202,7 +198,7 @@ def run_head(
     seconds = time.perf_counter() - start
     outputs = head.model.predict(features, batch_size=heads.PREDICTED_AT_ONCE, verbose=0)
     scores = label_scores(outputs["logits"][parts.is_test], codes[parts.is_test], classes)
-    record = write(workspace, name, inputs, curve, scores, seconds=seconds)
+    record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
     metadata |= {"weights_sha256": backbones.hash_values(head.model)}
     # A probe has no layer of its own; its standardised inputs would only fill the memory.
     hidden = outputs["embedding"][:, : settings.hidden or 0].copy()
@@ -312,8 +308,7 @@ def mean_average_precision(
 
 
 def run_attribute_head(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
     settings: HeadSettings,
     fitting: TrainingSettings,
@@ -322,7 +317,6 @@ def run_attribute_head(
     labels: Sequence[str] = ATTRIBUTES,
     with_validation: bool = False,
     seed: int,
-    split_seed: int,
 ) -> AttributeRun:
     """Train a head of several attributes on the stored embeddings of one or more models.
 
@@ -330,8 +324,7 @@ def run_attribute_head(
     chosen, a last training may take these products in as well.
 
     Args:
-        workspace: says where weights and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         models: embeddings and metadata of each, from `stores.embed`.
         settings: the head's form.
         fitting: epochs and so on; validation products choose the epoch.
@@ -339,7 +332,6 @@ def run_attribute_head(
         labels: what it learns to tell.
         with_validation: train on the validation products too; then no epoch is chosen.
         seed: of weights, order and dropout.
-        split_seed: of the split, which stays the same over several seeds.
 
     Returns:
         The head's answers; its record (kind `training`) is written, with the accuracy of each
@@ -351,26 +343,27 @@ def run_attribute_head(
     """
     name = f"{kind}-{'+'.join(str(metadata['model']) for _, metadata in models)}-seed{seed}"
     features = transforms.joint_features([matrix for matrix, _ in models])
-    if len(features) != len(catalog):
+    if len(features) != len(study.catalog):
         raise ParameterError(
-            f"{len(features)} embeddings do not fit {len(catalog)} products; embed this catalogue."
+            f"{len(features)} embeddings do not fit {len(study.catalog)} products; embed this "
+            "catalogue."
         )
-    parts = splits.split(catalog.products, seed=split_seed)
+    parts = splits.split(study.catalog.products, seed=study.seed)
     if with_validation:
         nobody = np.zeros_like(parts.is_validation)
         parts = splits.Split(~parts.is_test, nobody, parts.is_test)
-    classes, codes = _learned(catalog.products, labels, parts.is_fit)
+    classes, codes = _learned(study.catalog.products, labels, parts.is_fit)
     metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
-    inputs = describe(workspace, catalog, metadata, parts, seed) | {
+    inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
         "labels": list(labels),
-        "split_seed": split_seed,
+        "split_seed": study.seed,
         "stages": {"head": asdict(fitting)},
         "head": asdict(settings),
         "n_without_class": {label: int((found < 0).sum()) for label, found in codes.items()},
     }
     checkpoint = fit.Checkpoint(
-        folder(workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
+        folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
     )
     sets = [(features[m], _of(codes, m)) for m in (parts.is_fit, parts.is_validation) if m.any()]
     start = time.perf_counter()
@@ -386,15 +379,14 @@ def run_attribute_head(
     seconds = time.perf_counter() - start
     logits = head.logits(features)
     scores = {label: _scores(logits[label], codes[label], parts.is_test) for label in labels}
-    record = write(workspace, name, inputs, curve, {"accuracy": scores},
+    record = write(study.workspace, name, inputs, curve, {"accuracy": scores},
                                     seconds=seconds)  # fmt: skip
     metadata |= {"weights_sha256": backbones.hash_values(head.model)}
     return AttributeRun(name, logits, metadata, record)
 
 
 def run_contrastive_head(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
     kind: str,
     objective: Objective,
@@ -404,13 +396,11 @@ def run_contrastive_head(
     labels: Sequence[str] = ("articleType",),
     views: np.ndarray | None = None,
     seed: int,
-    split_seed: int,
 ) -> ContrastiveRun:
     """Train a contrastive head on the stored embeddings of one or more backbones.
 
     Args:
-        workspace: says where weights and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         models: embeddings and metadata of each backbone, from `stores.embed`.
         kind: what to call the head, such as `supervised-1024`.
         objective: the loss and its batches.
@@ -421,7 +411,6 @@ def run_contrastive_head(
         views: for `nt_xent`: stored embeddings of augmented views of every product by the one
             model in `models`, shape (n_products, n_views, dim). Clean embeddings are searched.
         seed: of weights, batches, views and dropout.
-        split_seed: of the split, which stays the same over several seeds.
 
     Returns:
         The head's numbers for every product; its record (kind `training`) is written.
@@ -435,19 +424,19 @@ def run_contrastive_head(
     name = f"{kind}-{'+'.join(names)}-seed{seed}"
     features = transforms.joint_features([matrix for matrix, _ in models])
     shown = features if views is None else _unit_views(views)
-    if not len(features) == len(shown) == len(catalog):
+    if not len(features) == len(shown) == len(study.catalog):
         raise ParameterError(
             f"{len(features)} embeddings and {len(shown)} products with views do not fit "
-            f"{len(catalog)} products; embed this catalogue."
+            f"{len(study.catalog)} products; embed this catalogue."
         )
-    parts = splits.split(catalog.products, seed=split_seed)
-    codes, classes = class_codes(catalog.products, labels, parts.is_fit)
+    parts = splits.split(study.catalog.products, seed=study.seed)
+    codes, classes = class_codes(study.catalog.products, labels, parts.is_fit)
     types = contrastive_heads.first_attribute(codes)
     metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
-    inputs = describe(workspace, catalog, metadata, parts, seed) | {
+    inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
         "labels": list(labels),
-        "split_seed": split_seed,
+        "split_seed": study.seed,
         "stages": {"head": asdict(fitting)},
         "head": asdict(settings),
         "objective": objective_inputs(objective, fitting.batch_size),
@@ -455,7 +444,7 @@ def run_contrastive_head(
         "n_without_class": int((types < 0).sum()),
     }
     checkpoint = fit.Checkpoint(
-        folder(workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
+        folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
     )
     start = time.perf_counter()
     head, curve = contrastive_heads.train_contrastive_head(
@@ -469,12 +458,12 @@ def run_contrastive_head(
     if views is not None:
         seen = [head.outputs(shown[parts.is_test, view])["projection"] for view in (0, 1)]
     measured = spread(
-        outputs["projection"][parts.is_test], types[parts.is_test], views=seen, seed=split_seed
+        outputs["projection"][parts.is_test], types[parts.is_test], views=seen, seed=study.seed
     )
     scores = {"spread": measured}
     if objective.name == "hybrid":
         scores |= label_scores(logits[parts.is_test], types[parts.is_test], classes)
-    record = write(workspace, name, inputs, curve, scores, seconds=seconds)
+    record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
     metadata |= {"weights_sha256": backbones.hash_values(head.model)}
     hidden = outputs["hidden"][:, : settings.hidden or 0].copy()
     return ContrastiveRun(name, logits, hidden, types, classes, metadata, record,

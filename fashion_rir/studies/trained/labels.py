@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.labels import learn_classes
 from fashion_rir.embedding import backbones
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
 from fashion_rir.training import batch_normalisation, end_to_end, fit, heads, samplers
 from fashion_rir.training.end_to_end import CoreSettings
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 
 @dataclass(frozen=True)
@@ -126,25 +125,21 @@ class Trained:
 
 
 def train_end_to_end(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     backbone: backbones.Backbone,
     run: str,
     *,
     plan: LabelRun | None = None,
     epochs: int | None = None,
-    seed: int,
 ) -> Trained:
     """Train one of `LABEL_RUNS`, or take what an earlier run of the same has left.
 
     Args:
-        workspace: says where weights and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         backbone: freshly built; its weights are changed in place.
         run: key in `LABEL_RUNS`; with a plan of your own, what to call it.
         plan: how to train; `LABEL_RUNS[run]` if None.
         epochs: at most this many, for a quick run; the run's own if None.
-        seed: of the split, the head's weights, the order and the augmentation.
 
     Returns:
         The trained network; its record (kind `training`) is written.
@@ -157,18 +152,18 @@ def train_end_to_end(
         if run not in LABEL_RUNS:
             raise unknown_name("label run", run, LABEL_RUNS)
         plan = LABEL_RUNS[run]
-    name = f"label-{run}-seed{seed}"
-    parts = splits.split(catalog.products, seed=seed)
+    name = f"label-{run}-seed{study.seed}"
+    parts = splits.split(study.catalog.products, seed=study.seed)
     if not plan.validated:
         nobody = np.zeros_like(parts.is_validation)
         parts = splits.Split(~parts.is_test, nobody, parts.is_test)
-    classes = learn_classes("articleType", catalog.products["articleType"], ~parts.is_test)
-    codes = classes.codes(catalog.products["articleType"])
+    classes = learn_classes("articleType", study.catalog.products["articleType"], ~parts.is_test)
+    codes = classes.codes(study.catalog.products["articleType"])
     input_mode = backbone.input_mode if plan.input_mode == "own" else plan.input_mode
-    core = end_to_end.build_core(backbone, plan.core, n_classes=len(classes), seed=seed)
+    core = end_to_end.build_core(backbone, plan.core, n_classes=len(classes), seed=study.seed)
     base = backbone.metadata(plan.preprocessing)
     stages = _stages(plan, epochs)
-    inputs = runs.describe(workspace, catalog, base, parts, seed) | {
+    inputs = runs.describe(study, base, parts, study.seed) | {
         "run": run,
         "label": "articleType",
         "stages": {stage: asdict(fitting) for stage, fitting in stages.items()},
@@ -176,38 +171,51 @@ def train_end_to_end(
         "input_mode": input_mode,
     }
     pictures = end_to_end.load_pictures(
-        catalog, list(catalog.products["image_name"]), backbone.image_size, plan.preprocessing
+        study.catalog,
+        list(study.catalog.products["image_name"]),
+        backbone.image_size,
+        plan.preprocessing,
     )
     start = time.perf_counter()
     curves = []
     for stage, fitting in stages.items():
-        place = runs.folder(workspace, f"{name}-{stage}", inputs)
+        place = runs.folder(study.workspace, f"{name}-{stage}", inputs)
         checkpoint = fit.Checkpoint(place, {"inputs": result_records.hash_inputs(inputs)})
-        curve = _fit_stage(core, pictures, codes, parts, plan, fitting, stage=stage,
-                           input_mode=input_mode, checkpoint=checkpoint, seed=seed)  # fmt: skip
+        curve = _fit_stage(
+            core,
+            pictures,
+            codes,
+            parts,
+            plan,
+            fitting,
+            stage=stage,
+            input_mode=input_mode,
+            checkpoint=checkpoint,
+            seed=study.seed,
+        )
         curves.append(curve.assign(stage=stage))
     seconds = time.perf_counter() - start
     if settled := batch_normalisation.recorded(plan.statistics):
-        batch_normalisation.settle(core.layers[1], input_mode, pictures[parts.is_fit], seed=seed)
+        batch_normalisation.settle(
+            core.layers[1], input_mode, pictures[parts.is_fit], seed=study.seed
+        )
         name, inputs = f"{name}-settled", inputs | settled
     logits = _predict(core, input_mode, pictures[parts.is_test])["logits"]
     scores = runs.label_scores(logits, codes[parts.is_test], classes)
-    record = runs.write(workspace, name, inputs, pd.concat(curves), scores,
+    record = runs.write(study.workspace, name, inputs, pd.concat(curves), scores,
                                     seconds=seconds)  # fmt: skip
     return Trained(name, core, input_mode, backbone.input_mode, plan.preprocessing, base, record)
 
 
 def score_trained(
-    workspace: Workspace, catalog: Catalog, trained: Trained, *, asked: str | None = None, seed: int
+    study: Study, trained: Trained, *, asked: str | None = None
 ) -> tuple[np.ndarray, dict[str, str]]:
     """Embed the catalogue by a trained network into a feature store, and score its retrieval.
 
     Args:
-        workspace: says where store and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         trained: from `train_end_to_end`.
         asked: another input mode than it was trained behind, `own` or `unit`, for the ablation.
-        seed: of the split and the bootstrap.
 
     Returns:
         float32 (n_products, embedding_dim) and the store's metadata, as `stores.embed`. Two
@@ -221,10 +229,10 @@ def score_trained(
     if asked not in modes:
         raise unknown_name("input mode to ask behind", asked, ("own", "unit"))
     trained_seed = trained.record["inputs"]["seed"]
-    if seed != trained_seed:
+    if study.seed != trained_seed:
         raise ParameterError(
             f"{trained.name} was trained with the split of seed {trained_seed}; with that of seed "
-            f"{seed}, products would ask that it was trained on."
+            f"{study.seed}, products would ask that it was trained on."
         )
     embedder = end_to_end.TunedEmbedder(
         model_name(trained.name, asked),
@@ -232,9 +240,7 @@ def score_trained(
         trained.base,
         {"input_mode": modes[asked], "training": trained.record["inputs_hash"]},
     )
-    return scoring.score_embedder(
-        workspace, catalog, embedder, preprocessing=trained.preprocessing, seed=seed
-    )
+    return scoring.score_embedder(study, embedder, preprocessing=trained.preprocessing)
 
 
 def model_name(trained_name: str, asked: str | None) -> str:

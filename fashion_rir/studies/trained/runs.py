@@ -8,10 +8,10 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.labels import LabelClasses
 from fashion_rir.data.splits import Split
 from fashion_rir.evaluation import classification, intervals
+from fashion_rir.studies.study import Study
 from fashion_rir.training import heads
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -23,21 +23,20 @@ def folder(workspace: Workspace, name: str, inputs: Mapping[str, object]) -> Pat
 
 
 def describe(
-    workspace: Workspace, catalog: Catalog, base: Mapping[str, object], parts: Split, seed: int
+    study: Study, base: Mapping[str, object], parts: Split, seed: int
 ) -> dict[str, object]:
     """What the numbers of every training depend on; the experiments add their own.
 
     Args:
-        workspace: of the profile.
-        catalog: the products.
+        study: its products, split, seed and folders.
         base: the metadata of the backbone, or of the stored embeddings.
         parts: who is trained on.
         seed: of the training.
     """
     return {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
-        "n_products": len(catalog),
+        "profile": study.workspace.profile,
+        "data_hash": study.catalog.data_hash,
+        "n_products": len(study.catalog),
         "n_fit": int(parts.is_fit.sum()),
         "n_validation": int(parts.is_validation.sum()),
         "n_test": int(parts.is_test.sum()),

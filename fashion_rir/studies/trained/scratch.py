@@ -7,16 +7,15 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones
 from fashion_rir.embedding.backbones import Backbone
 from fashion_rir.errors import ParameterError
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.labels import LabelRun, Trained, score_trained, train_end_to_end
 from fashion_rir.training import networks
 from fashion_rir.training.end_to_end import CoreSettings
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 INPUT_MODE = "tf"  # [-1, 1], which `networks` are made for
 
@@ -57,25 +56,21 @@ def scratch_backbone(name: str, *, image_size: int, pooling: str = "avg", seed: 
 
 
 def train_from_scratch(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     name: str,
     *,
     image_size: int,
     epochs: int | None = None,
     statistics: str = "as trained",
-    seed: int,
 ) -> tuple[Trained, tuple[np.ndarray, dict[str, str]]]:
     """Train a small network on articleType and score it, or take what an earlier run has left.
 
     Args:
-        workspace: says where weights, store and records lie.
-        catalog: the products; their split says who is trained on.
+        study: its products, split, seed and folders.
         name: key in `networks.NETWORKS`.
         image_size: see `scratch_backbone`.
         epochs: at most this many; `SCRATCH_PLAN`'s own if None.
         statistics: of batch normalisation, one of `batch_normalisation.STATISTICS`.
-        seed: of weights, split, order and augmentation.
 
     Returns:
         The trained network, and its embeddings with their metadata (see
@@ -85,13 +80,11 @@ def train_from_scratch(
         ParameterError: as for `scratch_backbone`, or too few classes.
         TrainingError: see `fit.fit`.
     """
-    backbone = scratch_backbone(name, image_size=image_size, seed=seed)
+    backbone = scratch_backbone(name, image_size=image_size, seed=study.seed)
     run = run_name(name, image_size)
     plan = replace(SCRATCH_PLAN, statistics=statistics)
-    trained = train_end_to_end(
-        workspace, catalog, backbone, run, plan=plan, epochs=epochs, seed=seed
-    )
-    return trained, score_trained(workspace, catalog, trained, seed=seed)
+    trained = train_end_to_end(study, backbone, run, plan=plan, epochs=epochs)
+    return trained, score_trained(study, trained)
 
 
 def run_name(network: str, image_size: int) -> str:

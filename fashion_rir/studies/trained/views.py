@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding.embed import Embedder, batches
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import augmentation
@@ -30,7 +30,6 @@ from fashion_rir.training.contrastive_heads import Objective, ProjectionSettings
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 # Batch sizes at one temperature, and temperatures at one batch size.
 NT_XENT_GRID = (
@@ -89,25 +88,21 @@ class ViewEmbedder:
 
 
 def stored_views(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     network: Embedder,
     *,
     augment: str,
     n_views: int,
     preprocessing: str,
-    seed: int,
 ) -> np.ndarray:
     """Embeddings of several augmented views of every product, taken from their stores or made.
 
     Args:
-        workspace: says where the stores lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         network: a backbone, or its ONNX twin.
         augment: key in `augmentation.AUGMENTATIONS`.
         n_views: of each product, at least 2.
         preprocessing: `resize` or `pad`.
-        seed: of the changes.
 
     Returns:
         float32, shape (n_products, n_views, embedding_dim).
@@ -120,7 +115,7 @@ def stored_views(
         raise ParameterError(f"A pair takes 2 views of a product at least, not {n_views}.")
     several = [
         stores.embed(
-            workspace, catalog, ViewEmbedder(network, augment, view, seed),
+            study.workspace, study.catalog, ViewEmbedder(network, augment, view, study.seed),
             preprocessing=preprocessing,
         )[0]
         for view in range(n_views)
@@ -128,32 +123,31 @@ def stored_views(
     return np.stack(several, axis=1)
 
 
-def score_before(
-    workspace: Workspace, catalog: Catalog, model: Model, views: np.ndarray, *, seed: int
-) -> dict:
+def score_before(study: Study, model: Model, views: np.ndarray) -> dict:
     """Score the frozen embeddings themselves, with which the heads are compared.
 
     Args:
-        workspace: says where records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: the clean embeddings and their metadata, from `sampled`.
         views: from `stored_views`.
-        seed: of the split.
 
     Returns:
         A record of kind `pairs`, named `pairs-<model>`: alignment and uniformity of the test
         products; the retrieval, `<model>-cosine`, is written beside it.
     """
-    is_test = splits.is_test_product(catalog.products, seed=seed)
-    found = scoring.retrieval(workspace, catalog, model, is_test, measure="cosine", seed=seed,
+    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
+    found = scoring.retrieval(study, model, is_test, measure="cosine",
                                   protocols=("held_out",))  # fmt: skip
-    codes = pd.factorize(catalog.products["articleType"])[0]
+    codes = pd.factorize(study.catalog.products["articleType"])[0]
     pairs = spread(
-        model[0][is_test], codes[is_test], views=(views[is_test, 0], views[is_test, 1]), seed=seed
+        model[0][is_test],
+        codes[is_test],
+        views=(views[is_test, 0], views[is_test, 1]),
+        seed=study.seed,
     )
     record = result_records.make_record("pairs", f"pairs-{model[1]['model']}", found["inputs"],
                                  pairs=pairs)  # fmt: skip
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 
@@ -168,8 +162,7 @@ def head_name(model: str, batch_size: int, temperature: float, seed: int) -> str
 
 
 def train_on_views(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     views: np.ndarray,
     *,
@@ -177,20 +170,17 @@ def train_on_views(
     temperature: float,
     epochs: int,
     settings: ProjectionSettings | None = None,
-    seed: int,
 ) -> ContrastiveRun:
     """Train a head by NT-Xent on stored views, and score it on the clean photos.
 
     Args:
-        workspace: says where weights and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: the clean embeddings and their metadata, from `stores.embed`.
         views: from `stored_views`.
         batch_size: products a step; each has two views there.
         temperature: of NT-Xent.
         epochs: passes over the training products.
         settings: of the head; the usual ones if None.
-        seed: of split, weights, batches and views.
 
     Returns:
         The head's numbers; two records are written: `head_name(...)` (training, with alignment
@@ -202,14 +192,14 @@ def train_on_views(
     """
     fitting = TrainingSettings(epochs=epochs, batch_size=batch_size, schedule="cosine")
     run = run_contrastive_head(
-        workspace, catalog, [model], f"nt-xent-b{batch_size}-t{temperature:g}",
+        study, [model], f"nt-xent-b{batch_size}-t{temperature:g}",
         Objective("nt_xent", temperature=temperature), settings or ProjectionSettings(), fitting,
-        views=views, seed=seed, split_seed=seed,
+        views=views, seed=study.seed,
     )  # fmt: skip
-    is_test = splits.is_test_product(catalog.products, seed=seed)
+    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
     projected = run.embedding("projection", run.projection, batch_size=batch_size,
                               temperature=temperature)  # fmt: skip
-    scoring.retrieval(workspace, catalog, projected, is_test, measure="cosine", seed=seed,
+    scoring.retrieval(study, projected, is_test, measure="cosine",
                           protocols=("held_out",))  # fmt: skip
     return run
 
@@ -253,25 +243,21 @@ def grid_table(
 
 
 def ask_changed(
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     model: Model,
     network: Embedder,
     augment: str,
     *,
     preprocessing: str,
-    seed: int,
 ) -> dict:
     """Ask with changed photos of the test products among the clean photos of all.
 
     Args:
-        workspace: says where stores and records lie.
-        catalog: the products.
+        study: its products, split, seed and folders.
         model: the clean embeddings and their metadata, from `stores.embed`.
         network: made them; a backbone, or its ONNX twin.
         augment: key in `augmentation.AUGMENTATIONS`.
         preprocessing: of `model`.
-        seed: of the split, the changes and the bootstrap.
 
     Returns:
         A record of kind `augmentation`, named `changed-<augment>-<model>`, also written:
@@ -280,27 +266,27 @@ def ask_changed(
         queries that find it first.
     """
     clean, metadata = model
-    is_test = splits.is_test_product(catalog.products, seed=seed)
+    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
     queries = np.flatnonzero(is_test)
-    embedder = ViewEmbedder(network, augment, 0, seed)
+    embedder = ViewEmbedder(network, augment, 0, study.seed)
     name = f"changed-{augment}-{metadata['model']}"
-    inputs = result_records.describe(workspace, catalog, metadata) | {
+    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
         "n_queries": len(queries),
         "augmentation": augment,
-        "seed": seed,
+        "seed": study.seed,
     }
-    if (workspace.results / f"{name}.json").exists():
-        record = result_records.read(workspace.results, name)
+    if (study.workspace.results / f"{name}.json").exists():
+        record = result_records.read(study.workspace.results, name)
         if record["inputs_hash"] == result_records.hash_inputs(inputs):
             return record
-    names = catalog.products["image_name"].iloc[queries]
-    photos = batches(catalog, list(names), embedder.image_size, preprocessing, batch_size=64)
+    names = study.catalog.products["image_name"].iloc[queries]
+    photos = batches(study.catalog, list(names), embedder.image_size, preprocessing, batch_size=64)
     asked = np.concatenate([embedder.embed(batch)[: len(chunk)] for chunk, batch in photos])
-    precision, own_rank = _found(clean, asked, queries, catalog.products, seed=seed)
+    precision, own_rank = _found(clean, asked, queries, study.catalog.products, seed=study.seed)
     record = result_records.make_record(
         "augmentation", name, inputs, own_rank=own_rank, **{"precision@10": precision}
     )
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.workspace.results)
     return record
 
 

@@ -7,6 +7,7 @@ import pytest
 from fashion_rir.data import catalog
 from fashion_rir.evaluation import intervals
 from fashion_rir.studies.analysis import counts
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -20,7 +21,7 @@ def record(tmp_path: Path, catalog_folder: Path) -> dict:
     text = styles.read_text(encoding="utf-8").replace("1012,Women", "1012,Men")
     styles.write_text(text.replace("1011,Women", "1011,NA"), encoding="utf-8")
     workspace = Workspace(tmp_path, "demo")
-    made = counts.summarise(workspace, catalog.load(catalog_folder), seed=1)
+    made = counts.summarise(Study(workspace, catalog.load(catalog_folder), 1))
     assert result_records.read(workspace.results, "eda") == made
     return made
 

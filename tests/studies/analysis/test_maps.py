@@ -13,6 +13,7 @@ from fashion_rir.embedding import embedded
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import ParameterError, RecordError, StoreError
 from fashion_rir.studies.analysis import maps, tsne
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings, Projection
@@ -45,7 +46,7 @@ def model(catalog: Catalog) -> embedded.Model:
 
 @pytest.fixture
 def made(workspace: Workspace, catalog: Catalog, model: embedded.Model) -> Projection:
-    return tsne.project(workspace, catalog, model, SETTINGS)
+    return tsne.project(Study(workspace, catalog), model, SETTINGS)
 
 
 def on_circle(*degrees: float) -> np.ndarray:
@@ -85,7 +86,7 @@ def test_the_nearest_on_a_map_leave_out_the_product_itself() -> None:
 
 
 def test_a_record_holds_what_survives(workspace, catalog, model, made) -> None:
-    record = maps.measure(workspace, catalog, model, made, n_asked=40, k=4, seed=1)
+    record = maps.measure(Study(workspace, catalog, 1), model, made, n_asked=40, k=4)
     assert record["name"] == made.name == "tsne-drawn-net-perplexity5-seed3"
     assert record["inputs"]["n_asked"] == 40
     assert record["inputs"]["model"] == METADATA
@@ -99,7 +100,7 @@ def test_a_record_holds_what_survives(workspace, catalog, model, made) -> None:
 
 def test_the_agreement_of_labels_against_a_loop(workspace, catalog, model, made) -> None:
     record = maps.measure(
-        workspace, catalog, model, made, labels=("gender",), n_asked=10**6, k=3, seed=1
+        Study(workspace, catalog, 1), model, made, labels=("gender",), n_asked=10**6, k=3
     )
     gender = catalog.products["gender"].to_numpy()
     shares = []
@@ -112,9 +113,9 @@ def test_the_agreement_of_labels_against_a_loop(workspace, catalog, model, made)
 def test_a_measurement_that_is_there_is_not_made_again(
     workspace, catalog, model, made, monkeypatch
 ) -> None:
-    first = maps.measure(workspace, catalog, model, made, n_asked=20, seed=1)
+    first = maps.measure(Study(workspace, catalog, 1), model, made, n_asked=20)
     monkeypatch.setattr(maps, "embedding_neighbours", lambda *_: pytest.fail("again"))
-    assert maps.measure(workspace, catalog, model, made, n_asked=20, seed=1) == first
+    assert maps.measure(Study(workspace, catalog, 1), model, made, n_asked=20) == first
 
 
 def test_a_label_of_one_class_is_refused(workspace, catalog, model, made) -> None:
@@ -122,40 +123,40 @@ def test_a_label_of_one_class_is_refused(workspace, catalog, model, made) -> Non
     catalog.products["gender"] = "Men"
     made.about["data_hash"] = catalog.data_hash
     with pytest.raises(ParameterError, match="same gender, so neighbours agree whatever"):
-        maps.measure(workspace, catalog, model, made, seed=1)
+        maps.measure(Study(workspace, catalog, 1), model, made)
 
 
 @pytest.mark.parametrize("k", [0, 30, 31])
 def test_k_out_of_range_is_refused(workspace, catalog, model, made, k) -> None:
     with pytest.raises(ParameterError, match=f"below half of the 60 products, not {k}"):
-        maps.measure(workspace, catalog, model, made, k=k, seed=1)
+        maps.measure(Study(workspace, catalog, 1), model, made, k=k)
 
 
 def test_a_map_of_something_else_is_refused(workspace, catalog, model, made) -> None:
     with pytest.raises(StoreError, match="model drawn-net, the embeddings with other"):
-        maps.measure(workspace, catalog, (model[0], METADATA | {"model": "other"}), made, seed=1)
+        maps.measure(Study(workspace, catalog, 1), (model[0], METADATA | {"model": "other"}), made)
     part = catalog.subset(np.arange(60) < 50)
     with pytest.raises(ParameterError, match="60 products of another catalogue than the 50"):
-        maps.measure(workspace, part, (model[0][:50], METADATA), made, seed=1)
+        maps.measure(Study(workspace, part, 1), (model[0][:50], METADATA), made)
 
 
 def test_overlap_of_a_map_with_itself_is_whole(workspace, made) -> None:
     twin = Projection(**{**vars(made), "name": "twin", "coordinates": made.coordinates * 2 + 1})
-    record = maps.overlap(workspace, [made, twin], "overlap", seed=1)
+    record = maps.overlap(Study(workspace, None, 1), [made, twin], "overlap")
     assert record["shared"] == {f"{made.name} | twin": {"value": 1, "low": 1, "high": 1}}
 
 
 def test_overlap_needs_two_maps_of_the_same_products(workspace, made) -> None:
     with pytest.raises(ParameterError, match="two maps at least"):
-        maps.overlap(workspace, [made], "overlap", seed=1)
+        maps.overlap(Study(workspace, None, 1), [made], "overlap")
     other = Projection(**{**vars(made), "ids": made.ids[::-1]})
     with pytest.raises(ParameterError, match="of the same products"):
-        maps.overlap(workspace, [made, other], "overlap", seed=1)
+        maps.overlap(Study(workspace, None, 1), [made, other], "overlap")
 
 
 @pytest.mark.slow
 def test_scikit_learn_makes_as_good_a_map(workspace, catalog, model) -> None:
-    record = maps.compare_with_sklearn(workspace, catalog, model, settings=SETTINGS)
+    record = maps.compare_with_sklearn(Study(workspace, catalog), model, settings=SETTINGS)
     assert (
         set(record["recall"]) == set(record["timings"]["seconds"]) == {"openTSNE", "scikit-learn"}
     )
@@ -163,7 +164,7 @@ def test_scikit_learn_makes_as_good_a_map(workspace, catalog, model) -> None:
 
 
 def test_the_table_has_a_row_a_map(workspace, catalog, model, made) -> None:
-    record = maps.measure(workspace, catalog, model, made, n_asked=20, k=4, seed=1)
+    record = maps.measure(Study(workspace, catalog, 1), model, made, n_asked=20, k=4)
     table = maps.survival_table([record])
     assert table.loc[0, ["model", "perplexity", "seed", "start"]].tolist() == [
         "drawn-net", 5, 3, "pca"
@@ -178,8 +179,8 @@ def test_the_table_has_a_row_a_map(workspace, catalog, model, made) -> None:
 def test_all_maps_of_a_profile_are_read_and_nothing_else(workspace, catalog, model, made) -> None:
     with pytest.raises(RecordError, match="run notebook 07"):
         maps.read_maps(workspace.results)
-    record = maps.measure(workspace, catalog, model, made, n_asked=20, k=4, seed=1)
-    maps.overlap(workspace, [made, made], "tsne-overlap", seed=1)
+    record = maps.measure(Study(workspace, catalog, 1), model, made, n_asked=20, k=4)
+    maps.overlap(Study(workspace, None, 1), [made, made], "tsne-overlap")
     assert maps.read_maps(workspace.results) == [record]
 
 
@@ -190,7 +191,7 @@ def test_a_model_that_is_not_stored_is_said(workspace, catalog, model) -> None:
     store = FeatureStore.create(workspace.feature_store("drawn-net"), about)
     store.append(list(catalog.products["image_name"]), model[0])
     there, missing = maps.stored_models(
-        workspace, catalog, {"ours": "drawn-net", "theirs": "absent-net"}
+        Study(workspace, catalog), {"ours": "drawn-net", "theirs": "absent-net"}
     )
     products, (embeddings, metadata) = there["ours"]
     assert len(products) == 60 and np.array_equal(embeddings, model[0])

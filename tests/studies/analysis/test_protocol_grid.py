@@ -10,6 +10,7 @@ from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import metrics
 from fashion_rir.studies.analysis import protocol_grid
 from fashion_rir.studies.analysis.protocol_grid import average_precision_at, closest, measure
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -48,8 +49,12 @@ def measured(tmp_path: Path, catalog_folder: Path) -> dict:
     products = catalog.load(catalog_folder)
     vectors = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
     is_query = np.arange(12) < 9
-    return measure(Workspace(tmp_path, "demo"), products, (vectors, {"model": "drawn"}), is_query,
-                   labels=("articleType", "masterCategory"), seed=0)  # fmt: skip
+    return measure(
+        Study(Workspace(tmp_path, "demo"), products, 0),
+        (vectors, {"model": "drawn"}),
+        is_query,
+        labels=("articleType", "masterCategory"),
+    )
 
 
 def test_a_grid_that_fits_the_gallery_is_tried(measured: dict) -> None:
@@ -78,6 +83,6 @@ def test_the_same_run_is_not_run_again(
     monkeypatch.setattr("fashion_rir.evaluation.rankings.score_rankings", never)
     products = catalog.load(catalog_folder)
     workspace, model = Workspace(tmp_path, "demo"), (np.zeros((12, 3)), {"model": "drawn"})
-    again = measure(workspace, products, model, np.arange(12) < 9,
-                    labels=("articleType", "masterCategory"), seed=0)  # fmt: skip
+    again = measure(Study(workspace, products, 0), model, np.arange(12) < 9,
+                    labels=("articleType", "masterCategory"))  # fmt: skip
     assert again == result_records.read(workspace.results, "protocol-grid-drawn") == measured

@@ -15,6 +15,7 @@ from fashion_rir.errors import CatalogError, ParameterError, RecordError, StoreE
 from fashion_rir.evaluation import separation
 from fashion_rir.studies import scoring
 from fashion_rir.studies.analysis import protocols
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import contrastive
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
@@ -53,7 +54,7 @@ def test_an_audit_by_what_it_must_find(
     workspace: Workspace, products: Catalog, model: Model
 ) -> None:
     is_query = np.arange(len(products)) % 5 != 4
-    record = protocols.audit(workspace, products, model, is_query, labels=LABELS, seed=0)
+    record = protocols.audit(Study(workspace, products, 0), model, is_query, labels=LABELS)
     assert record["kind"] == "audit" and record["name"] == "audit-drawn-8-pad"
     micro = {
         name: record["protocols"][name]["labels"]["articleType"]["micro"]["mAP"]["value"]
@@ -76,8 +77,8 @@ def test_the_audit_s_held_out_is_that_of_evaluation(
     workspace: Workspace, products: Catalog, model: Model
 ) -> None:
     is_query = np.arange(len(products)) % 5 == 0
-    audited = protocols.audit(workspace, products, model, is_query, labels=LABELS, seed=0)
-    scored = scoring.retrieval(workspace, products, model, is_query, measure="cosine", seed=0)
+    audited = protocols.audit(Study(workspace, products, 0), model, is_query, labels=LABELS)
+    scored = scoring.retrieval(Study(workspace, products, 0), model, is_query, measure="cosine")
     for protocol in ("thesis", "held_out"):
         for label in LABELS:
             ours = audited["protocols"][protocol]["labels"][label]
@@ -87,7 +88,7 @@ def test_the_audit_s_held_out_is_that_of_evaluation(
 def test_odd_years_ask_even_years(workspace: Workspace, products: Catalog, model: Model) -> None:
     products.products.loc[0, "year"] = pd.NA
     is_query = np.ones(len(products), dtype=bool)
-    record = protocols.audit(workspace, products, model, is_query, labels=LABELS, seed=0)
+    record = protocols.audit(Study(workspace, products, 0), model, is_query, labels=LABELS)
     years = products.products["year"]
     assert record["protocols"]["years"]["n_gallery"] == (years % 2 == 0).sum()
     found = record["protocols"]["years"]["labels"]["articleType"]
@@ -98,7 +99,7 @@ def test_odd_years_ask_even_years(workspace: Workspace, products: Catalog, model
 def test_everything_is_ranked_by_class(
     workspace: Workspace, products: Catalog, model: Model
 ) -> None:
-    record = protocols.rank_everything(workspace, products, model, labels=LABELS, seed=0)
+    record = protocols.rank_everything(Study(workspace, products, 0), model, labels=LABELS)
     types = record["labels"]["articleType"]
     classes = pd.DataFrame(types["classes"]).set_index("class")
     assert classes["queries"].sum() == types["n_queries"] == len(products)
@@ -111,20 +112,20 @@ def test_a_label_of_one_class_is_refused(
     workspace: Workspace, products: Catalog, model: Model
 ) -> None:
     with pytest.raises(ParameterError, match="one class 'Summer' by season"):
-        protocols.rank_everything(workspace, products, model, labels=("season",), seed=0)
+        protocols.rank_everything(Study(workspace, products, 0), model, labels=("season",))
 
 
 def test_a_separation_has_the_ledger_s_paths(
     workspace: Workspace, products: Catalog, model: Model
 ) -> None:
     is_test = np.arange(len(products)) % 2 == 0
-    record = protocols.separate_types(workspace, products, model, is_test, seed=0)
+    record = protocols.separate_types(Study(workspace, products, 0), model, is_test)
     assert record["name"] == "separation-drawn-8-pad"
     for name in separation.MEASURED:
         assert record[name]["low"] <= record[name]["value"] <= record[name]["high"]
         assert set(record["of_test"][name]) == {"value", "low", "high"}
     assert {row["class"] for row in record["classes"]} == set(products.products["articleType"])
-    again = protocols.separate_types(workspace, products, model, is_test, seed=0)
+    again = protocols.separate_types(Study(workspace, products, 0), model, is_test)
     assert again == result_records.read(workspace.results, record["name"])
 
 
@@ -180,17 +181,17 @@ def scored(workspace: Workspace, products: Catalog, name: str, seed: int) -> str
     vectors = np.random.default_rng(seed).standard_normal((len(products), 3)).astype(np.float32)
     metadata = floors.floor_metadata(name, 0, "pad", 3)
     is_query = np.arange(len(products)) % 4 == 0
-    record = scoring.retrieval(workspace, products, (vectors, metadata), is_query,
-                                   measure="cosine", seed=0, protocols=("held_out",))  # fmt: skip
+    record = scoring.retrieval(Study(workspace, products, 0), (vectors, metadata), is_query,
+                                   measure="cosine", protocols=("held_out",))  # fmt: skip
     return record["name"]
 
 
 def test_a_matrix_holds_every_paired_difference(workspace: Workspace, products: Catalog) -> None:
     names = [scored(workspace, products, name, seed) for seed, name in enumerate("abc")]
-    record = scoring.compare_all(workspace, names, seed=0)
+    record = scoring.compare_all(Study(workspace, None, 0), names)
     assert len(record["pairs"]) == 3
     pair = record["pairs"][0]
-    single = scoring.comparison(workspace, names[0], names[1], seed=0)["differences"]["mAP"]
+    single = scoring.comparison(Study(workspace, None, 0), names[0], names[1])["differences"]["mAP"]
     assert {key: pair[key] for key in ("value", "low", "high")} == single
     assert pair["better"] + pair["worse"] <= 1
     difference, is_noise = scoring.matrix_tables(record)
@@ -204,15 +205,17 @@ def test_a_matrix_of_other_queries_is_refused(workspace: Workspace, products: Ca
     other = products.subset(np.arange(len(products)) < 80)
     second = scored(workspace, other, "b", 0)
     with pytest.raises(RecordError, match="differ in data_hash"):
-        scoring.compare_all(workspace, [first, second], seed=0)
+        scoring.compare_all(Study(workspace, None, 0), [first, second])
     metadata = floors.floor_metadata("c", 0, "pad", 3)
     vectors = np.random.default_rng(0).standard_normal((len(products), 3)).astype(np.float32)
     third = scoring.retrieval(
-        workspace, products, (vectors, metadata), np.arange(len(products)) < 30, measure="cosine",
-        seed=0,
-    )  # fmt: skip
+        Study(workspace, products, 0),
+        (vectors, metadata),
+        np.arange(len(products)) < 30,
+        measure="cosine",
+    )
     with pytest.raises(RecordError, match="asked different queries"):
-        scoring.compare_all(workspace, [first, third["name"]], seed=0)
+        scoring.compare_all(Study(workspace, None, 0), [first, third["name"]])
 
 
 def test_what_is_missing_is_named_and_not_fatal(
@@ -222,7 +225,7 @@ def test_what_is_missing_is_named_and_not_fatal(
     assert models["pretrained, padded"] == "resnet50-8-pad"
     models["pretrained, padded"] = "drawn-8-pad"
     is_test = np.arange(len(products)) % 2 == 0
-    protocols.audit(workspace, products, model, is_test, seed=0, labels=LABELS)
+    protocols.audit(Study(workspace, products, 0), model, is_test, labels=LABELS)
     table, missing = protocols.thesis_table(workspace.results, models)
     trained = list(models.values())[:3]
     expected = [f"{kind}-{name}" for name in trained for kind in ("audit", "separation")]
@@ -230,7 +233,7 @@ def test_what_is_missing_is_named_and_not_fatal(
     assert table.loc["pretrained, padded", "products"] == len(products)
     assert table["mAP, thesis"].tolist() == [0.378605, 0.459474, 0.541431, 0.708221]
     assert table["mAP, held out"].notna().tolist() == [False, False, False, True]
-    protocols.separate_types(workspace, products, model, is_test, seed=0)
+    protocols.separate_types(Study(workspace, products, 0), model, is_test)
     table, missing = protocols.thesis_table(workspace.results, models)
     assert "separation-drawn-8-pad" not in missing
     assert table["separation_ratio"].notna().tolist() == [False, False, False, True]

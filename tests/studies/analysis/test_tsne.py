@@ -12,6 +12,7 @@ from fashion_rir.data.drawn import shop
 from fashion_rir.embedding import embedded
 from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.studies.analysis import tsne
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import maps as workspace_maps
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings, Projection
@@ -46,7 +47,7 @@ def three_heaps(n_products: int, *, seed: int = 0) -> np.ndarray:
 
 @pytest.fixture
 def made(workspace: Workspace, catalog: Catalog) -> Projection:
-    return tsne.project(workspace, catalog, model(catalog), SETTINGS)
+    return tsne.project(Study(workspace, catalog), model(catalog), SETTINGS)
 
 
 def model(catalog: Catalog) -> embedded.Model:
@@ -102,7 +103,7 @@ def test_a_map_that_is_there_is_not_made_again(
     workspace: Workspace, catalog: Catalog, made: Projection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tsne, "layout", lambda *_: pytest.fail("made again"))
-    again = tsne.project(workspace, catalog, model(catalog), SETTINGS)
+    again = tsne.project(Study(workspace, catalog), model(catalog), SETTINGS)
     assert again.name == "tsne-drawn-net-perplexity8-seed3"
     assert again.about["data_hash"] == catalog.data_hash
     for key in ("ids", "coordinates", "points", "mean", "components"):
@@ -114,7 +115,7 @@ def test_another_model_of_the_same_name_gets_its_own_map(
     workspace: Workspace, catalog: Catalog, made: Projection
 ) -> None:
     retrained = three_heaps(len(catalog), seed=1), METADATA | {"weights_sha256": "def"}
-    other = tsne.project(workspace, catalog, retrained, SETTINGS)
+    other = tsne.project(Study(workspace, catalog), retrained, SETTINGS)
     assert other.name == made.name
     assert not np.array_equal(other.coordinates, made.coordinates)
     assert len(list((workspace.data / "projections" / "demo").glob("*.npz"))) == 2
@@ -141,7 +142,7 @@ def test_a_perplexity_that_is_too_large_is_refused(workspace: Workspace, catalog
     with pytest.raises(ParameterError, match=r"perplexity of 30 .* 90 products; take at most 30\."):
         tsne.check_perplexity(30, 90)
     with pytest.raises(ParameterError, match="perplexity of 50"):
-        tsne.project(workspace, catalog, model(catalog), MapSettings(perplexity=50))
+        tsne.project(Study(workspace, catalog), model(catalog), MapSettings(perplexity=50))
     assert not (workspace.data / "projections").exists()
 
 
@@ -163,7 +164,7 @@ def test_an_embedding_at_fault_is_named(
     embeddings[4] = value
     product = catalog.products["id"].iloc[4]
     with pytest.raises(StoreError, match=f"product {product} is {message}"):
-        tsne.project(workspace, catalog, (embeddings, METADATA), SETTINGS)
+        tsne.project(Study(workspace, catalog), (embeddings, METADATA), SETTINGS)
 
 
 def test_embeddings_that_are_all_the_same_have_no_map() -> None:
@@ -173,7 +174,7 @@ def test_embeddings_that_are_all_the_same_have_no_map() -> None:
 
 def test_as_many_embeddings_as_products_are_needed(workspace: Workspace, catalog: Catalog) -> None:
     with pytest.raises(ParameterError, match="50 embeddings need as many"):
-        tsne.project(workspace, catalog, (three_heaps(50), METADATA), SETTINGS)
+        tsne.project(Study(workspace, catalog), (three_heaps(50), METADATA), SETTINGS)
 
 
 def test_pictures_of_another_model_are_refused(made: Projection) -> None:

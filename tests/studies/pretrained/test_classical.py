@@ -17,6 +17,7 @@ from fashion_rir.studies.pretrained.classical import (
     precluster,
     preclustering_table,
 )
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -43,7 +44,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def embed(workspace: Workspace, shop: Catalog, name: str, is_test: np.ndarray, **changes: object):
     options = {"n_words": N_WORDS, "n_pictures": 10, "seed": SEED} | changes
-    return embed_descriptor(workspace, shop, name, ~is_test, **options)
+    return embed_descriptor(Study(workspace, shop), name, ~is_test, **options)
 
 
 def vocabulary_file(workspace: Workspace) -> Path:
@@ -118,7 +119,7 @@ def test_bad_input_is_refused(workspace, shop, is_test) -> None:
 
 def test_preclustering_is_recorded_once(workspace, shop, is_test, monkeypatch) -> None:
     model = embed(workspace, shop, "hog", is_test)
-    record = precluster(workspace, shop, model, is_test, n_clusters=(1, 3), seed=SEED)
+    record = precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=(1, 3))
     assert record["name"] == classical.preclustering_name("hog-64-resize")
     assert result_records.read(workspace.results, record["name"]) == json.loads(json.dumps(record))
     assert record["inputs"]["n_queries"] == is_test.sum()
@@ -127,15 +128,15 @@ def test_preclustering_is_recorded_once(workspace, shop, is_test, monkeypatch) -
     assert table.loc[1, "recall of the exact 10"] == 1  # one cluster is the whole gallery
     assert table.loc[3, "share of the gallery compared"] < 1
     monkeypatch.setattr(classical, "preclustering", fail)
-    again = precluster(workspace, shop, model, is_test, n_clusters=(1, 3), seed=SEED)
+    again = precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=(1, 3))
     assert again == json.loads(json.dumps(record))
     with pytest.raises(AssertionError):
-        precluster(workspace, shop, model, is_test, n_clusters=(2,), seed=SEED)
+        precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=(2,))
 
 
 def test_too_many_clusters_are_refused(workspace, shop, is_test) -> None:
     model = embed(workspace, shop, "hog", is_test)
     with pytest.raises(ParameterError, match="number of clusters must be 1 to"):
-        precluster(workspace, shop, model, is_test, n_clusters=(61,), seed=SEED)
+        precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=(61,))
     with pytest.raises(ParameterError, match="how many clusters"):
-        precluster(workspace, shop, model, is_test, n_clusters=(), seed=SEED)
+        precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=())

@@ -14,6 +14,7 @@ from fashion_rir.embedding import backbones
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies.pretrained import pooling as pretrained_pooling
 from fashion_rir.studies.pretrained.pooling import gem_backbone, gem_pooling
+from fashion_rir.studies.study import Study
 from fashion_rir.training import networks
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -65,7 +66,7 @@ def test_the_exponent_is_chosen_and_the_model_scored(tmp_path: Path, shop, monke
     asking = Asking(splits.split(shop.products, seed=SEED), n_validation=2, seed=SEED)
 
     def run() -> dict:
-        return gem_pooling(workspace, shop, tiny_backbone(), asking, preprocessing="resize",
+        return gem_pooling(Study(workspace, shop), tiny_backbone(), asking, preprocessing="resize",
                            exponents=(1, 2), n_gallery=30)[1]  # fmt: skip
 
     metadata = run()

@@ -17,6 +17,7 @@ from fashion_rir.search.gallery import Gallery
 from fashion_rir.search.transforms import fit_whitening
 from fashion_rir.studies.pretrained import thresholds as pretrained_thresholds
 from fashion_rir.studies.pretrained.thresholds import calibrate, cross_model, open_set, replay
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -90,7 +91,7 @@ def test_without_any_query_there_is_no_study(n_test: int, n_queries: int) -> Non
 def test_a_replay_counts_one_query_as_a_loop_does(workspace, products, model, types) -> None:
     matrix, row = model[0], 17
     is_query = np.arange(N) == row
-    record = replay(workspace, products, {"m": model}, is_query, seed=SEED)
+    record = replay(Study(workspace, products, SEED), {"m": model}, is_query)
     assert record["kind"] == "threshold_replay"
     assert written(workspace, record)["inputs"]["n_queries"] == 1
     found = {r["threshold"]: r for r in record["rows"] if r["measure"] == "euclidean"}
@@ -105,7 +106,7 @@ def test_a_replay_counts_one_query_as_a_loop_does(workspace, products, model, ty
 
 
 def test_a_replay_sums_up_all_queries(workspace, products, model, types) -> None:
-    record = replay(workspace, products, {"m": model}, IS_QUERY, seed=SEED)
+    record = replay(Study(workspace, products, SEED), {"m": model}, IS_QUERY)
     (found,) = [r for r in record["rows"] if (r["measure"], r["threshold"]) == ("euclidean", 20)]
     matches = [
         sum(types[n] == types[q] and distance(model[0][q], model[0][n]) <= 20
@@ -122,7 +123,7 @@ def test_a_replay_takes_the_thesis_thresholds_of_each_model(workspace, products,
     padded = model[0], model[1] | {"model": "r", "backbone": "resnet50", "preprocessing": "pad"}
     other = model[0], model[1] | {"backbone": "chance"}
     models = {"m": model, "r": padded, "other": other}
-    rows = replay(workspace, products, models, IS_QUERY, seed=SEED)["rows"]
+    rows = replay(Study(workspace, products, SEED), models, IS_QUERY)["rows"]
     found = [(row["model"], row["measure"], row["threshold"]) for row in rows]
     assert len(found) == 4 + 4 + 3 + 4
     assert found[-4:] == [("r", "manhattan", value) for value in (325, 425, 450, 434)]
@@ -140,7 +141,7 @@ def test_calibrating_and_checking_queries_are_different_ones(
 
     curve_of = evaluation_thresholds.threshold_curve
     monkeypatch.setattr(evaluation_thresholds, "threshold_curve", spy)
-    record = calibrate(workspace, products, model, IS_QUERY, measure="euclidean", seed=SEED)
+    record = calibrate(Study(workspace, products, SEED), model, IS_QUERY, measure="euclidean")
     (calibrating, _), (checking, is_match) = seen
     assert len(calibrating) == len(checking) == 20
     own = Gallery(model[0][~IS_QUERY], np.flatnonzero(~IS_QUERY), "euclidean")
@@ -163,7 +164,7 @@ def test_calibrating_and_checking_queries_are_different_ones(
 
 
 def test_a_calibration_keeps_what_was_wanted_on_its_own_half(workspace, products, model) -> None:
-    record = calibrate(workspace, products, model, IS_QUERY, measure="cosine", seed=SEED)
+    record = calibrate(Study(workspace, products, SEED), model, IS_QUERY, measure="cosine")
     assert record["kind"] == "threshold_calibration"
     written(workspace, record)
     wanted = [(row["wanted"], row["value"]) for row in record["thresholds"]]
@@ -185,7 +186,7 @@ def test_a_calibration_keeps_what_was_wanted_on_its_own_half(workspace, products
 
 def test_stability_by_query_and_class(workspace, products, model, types, monkeypatch) -> None:
     monkeypatch.setattr(pretrained_thresholds, "MIN_CLASS_QUERIES", 2)
-    record = calibrate(workspace, products, model, IS_QUERY, measure="euclidean", seed=SEED)
+    record = calibrate(Study(workspace, products, SEED), model, IS_QUERY, measure="euclidean")
     order = np.random.default_rng(SEED).permutation(np.flatnonzero(IS_QUERY))
     checking, others = order[20:], np.flatnonzero(~IS_QUERY)
     limit = record["by_query"]["threshold"] + 1e-6
@@ -211,7 +212,7 @@ def test_a_threshold_that_accepts_nothing_elsewhere_is_told(workspace, products,
     order = np.random.default_rng(SEED).permutation(np.flatnonzero(IS_QUERY))
     matrix[order[20:]] += 1000  # the checking half is far from everything
     far = matrix, model[1]
-    record = calibrate(workspace, products, far, IS_QUERY, measure="euclidean", seed=SEED)
+    record = calibrate(Study(workspace, products, SEED), far, IS_QUERY, measure="euclidean")
     assert record["by_query"] == {
         "threshold": record["thresholds"][0]["threshold"], "queries without any result": 1
     }  # fmt: skip
@@ -221,7 +222,7 @@ def test_a_threshold_that_accepts_nothing_elsewhere_is_told(workspace, products,
 
 def test_what_cannot_be_reached_is_noted(workspace, products, model) -> None:
     chance = floors.random_embeddings(N, seed=3), model[1]
-    record = calibrate(workspace, products, chance, IS_QUERY, measure="cosine", seed=SEED)
+    record = calibrate(Study(workspace, products, SEED), chance, IS_QUERY, measure="cosine")
     notes = [row for row in record["thresholds"] if "note" in row]
     assert notes
     assert all("No threshold reaches" in row["note"] and "threshold" not in row for row in notes)
@@ -230,7 +231,7 @@ def test_what_cannot_be_reached_is_noted(workspace, products, model) -> None:
 def test_removed_types_are_not_in_the_gallery(workspace, products, model, types) -> None:
     matrix = model[0]
     record = open_set(
-        workspace, products, model, IS_QUERY, OUTSIDERS, measure="euclidean", seed=SEED
+        Study(workspace, products, SEED), model, IS_QUERY, OUTSIDERS, measure="euclidean"
     )
     assert record["kind"] == "open_set"
     written(workspace, record)
@@ -269,7 +270,7 @@ def test_false_alarms_are_stated_on_one_half_and_counted_on_the_other(
 
     monkeypatch.setattr(evaluation_thresholds, "reject_threshold", spy)
     record = open_set(
-        workspace, products, model, IS_QUERY, OUTSIDERS, measure="euclidean", seed=SEED
+        Study(workspace, products, SEED), model, IS_QUERY, OUTSIDERS, measure="euclidean"
     )
     is_removed = np.isin(products.products["articleType"], record["inputs"]["removed"])
     in_gallery = ~IS_QUERY & ~is_removed
@@ -290,15 +291,15 @@ def test_false_alarms_are_stated_on_one_half_and_counted_on_the_other(
 def test_an_open_set_needs_known_queries_and_outsiders(workspace, products, model, types) -> None:
     is_single = IS_QUERY & (np.array(types) == "Watches")  # the one type, taken out
     with pytest.raises(ParameterError, match="2 known queries and 1 outsider are needed, not 0 an"):
-        open_set(workspace, products, model, is_single, OUTSIDERS, measure="cosine", seed=SEED)
+        open_set(Study(workspace, products, SEED), model, is_single, OUTSIDERS, measure="cosine")
     with pytest.raises(ParameterError, match="and 0; ask with more"):
-        open_set(workspace, products, model, IS_QUERY, OUTSIDERS[:0], measure="cosine", seed=SEED)
+        open_set(Study(workspace, products, SEED), model, IS_QUERY, OUTSIDERS[:0], measure="cosine")
 
 
 def test_precision_across_models_by_hand(workspace, products, model, types) -> None:
     other = floors.random_embeddings(N, seed=4), floors.random_metadata(4)
     models = {"m": model, "noise": other}
-    record = cross_model(workspace, products, models, IS_QUERY, n_components=8, seed=SEED)
+    record = cross_model(Study(workspace, products, SEED), models, IS_QUERY, n_components=8)
     assert (record["kind"], record["name"]) == ("cross_model", "cross-model-m-in-noise")
     assert written(workspace, record)["inputs"]["n_components"] == 8
     precision = {(row["query"], row["gallery"]): row["precision@10"] for row in record["rows"]}
@@ -317,11 +318,11 @@ def test_precision_across_models_by_hand(workspace, products, model, types) -> N
 
 def test_a_product_without_a_type_matches_nothing(workspace, untyped, model) -> None:
     options = {"measure": "euclidean", "seed": SEED}
-    assert calibrate(workspace, untyped, model, IS_QUERY, **options)["by_query"]
-    opened = open_set(workspace, untyped, model, IS_QUERY, OUTSIDERS, **options)
+    assert calibrate(Study(workspace, untyped), model, IS_QUERY, **options)["by_query"]
+    opened = open_set(Study(workspace, untyped), model, IS_QUERY, OUTSIDERS, **options)
     assert opened["counts"]["known"] + opened["counts"]["unknown"] == 40
     models = {"a": model, "b": model}
-    rows = cross_model(workspace, untyped, models, IS_QUERY, n_components=8, seed=SEED)["rows"]
+    rows = cross_model(Study(workspace, untyped, SEED), models, IS_QUERY, n_components=8)["rows"]
     labels = untyped.products["articleType"].tolist()
     shares = [
         0 if q == 0 else (labels.count(labels[q]) - 1) / (N - 1) for q in np.flatnonzero(IS_QUERY)
@@ -334,10 +335,10 @@ def test_the_same_seed_gives_the_same_records(workspace, products, model) -> Non
         options = {"measure": "cosine", "seed": seed}
         models = {"a": model, "b": (floors.random_embeddings(N, seed=4), model[1])}
         return [
-            replay(workspace, products, models, IS_QUERY, seed=seed),
-            calibrate(workspace, products, model, IS_QUERY, **options),
-            open_set(workspace, products, model, IS_QUERY, OUTSIDERS, **options),
-            cross_model(workspace, products, models, IS_QUERY, n_components=8, seed=seed),
+            replay(Study(workspace, products, seed), models, IS_QUERY),
+            calibrate(Study(workspace, products), model, IS_QUERY, **options),
+            open_set(Study(workspace, products), model, IS_QUERY, OUTSIDERS, **options),
+            cross_model(Study(workspace, products, seed), models, IS_QUERY, n_components=8),
         ]
 
     first, other = run_all(SEED), run_all(SEED + 1)

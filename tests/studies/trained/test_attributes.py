@@ -11,6 +11,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies import names, scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import attributes, heads
 from fashion_rir.training.attribute_heads import JoinShares
 from fashion_rir.training.fit import TrainingSettings
@@ -49,7 +50,7 @@ def run(workspace, shop, model, seed):
     settings = HeadSettings(hidden=16)
     fitting = TrainingSettings(epochs=2, batch_size=16, learning_rate=0.05)
     return heads.run_attribute_head(
-        workspace, shop, [model], settings, fitting, seed=seed, split_seed=20
+        Study(workspace, shop, 20), [model], settings, fitting, seed=seed
     )
 
 
@@ -78,7 +79,7 @@ def test_the_joined_embedding_is_scored_under_its_own_name(workspace, shop, mode
     shares = JoinShares({"articleType": 1.0, "baseColour": 0.1}, stored=0.1)
     joined = runs[0].joined("joined", model[0], shares)
     is_test = splits.is_test_product(shop.products, seed=20)
-    record = scoring.retrieval(workspace, shop, joined, is_test, measure="cosine", seed=20)
+    record = scoring.retrieval(Study(workspace, shop, 20), joined, is_test, measure="cosine")
     assert record["name"] == "attributes-mobilenetv2-128-pad-seed1-joined-cosine"
     assert "baseColour 0.1, stored 0.1" in record["inputs"]["model"]["shares"]
 
@@ -101,7 +102,7 @@ def test_heads_of_other_labels_make_no_ensemble(runs):
 
 def test_shares_are_chosen_by_the_sum_of_both_metrics_step_by_step(workspace, shop, model, runs):
     shares, record = attributes.choose_shares(
-        workspace, shop, runs[0], model[0], split_seed=20, n_queries=2, grid=SMALL_GRID
+        Study(workspace, shop, 20), runs[0], model[0], n_queries=2, grid=SMALL_GRID
     )
     rows = pd.DataFrame(record["rows"])
     assert rows["varied"].tolist() == ["temperature"] * 2 + ["baseColour"] + ["stored"] * 2
@@ -109,7 +110,7 @@ def test_shares_are_chosen_by_the_sum_of_both_metrics_step_by_step(workspace, sh
     assert shares.stored == best.loc[best["total"].idxmax(), "stored"]
     assert record["inputs"]["n_queries"] == 2
     again = attributes.choose_shares(
-        workspace, shop, runs[0], model[0], split_seed=20, n_queries=2, grid=SMALL_GRID
+        Study(workspace, shop, 20), runs[0], model[0], n_queries=2, grid=SMALL_GRID
     )
     assert again == (shares, json.loads(json.dumps(record)))
 
@@ -121,7 +122,7 @@ def test_test_products_have_no_say_in_the_shares(workspace, shop, model, runs, t
     nonsense[is_test] = np.random.default_rng(1).normal(size=(is_test.sum(), DIM))
     chosen = [
         attributes.choose_shares(
-            Workspace(tmp_path / name, "demo"), shop, runs[0], stored, split_seed=20,
+            Study(Workspace(tmp_path / name, "demo"), shop, 20), runs[0], stored,
             n_queries=2, grid=SMALL_GRID,
         )[1]["rows"]
         for name, stored in (("as-it-is", model[0]), ("nonsense", nonsense))
@@ -157,8 +158,8 @@ def test_a_least_colour_comes_first_then_the_map():
 def test_a_last_training_takes_the_validation_products_in(workspace, shop, model, runs):
     settings, fitting = HeadSettings(hidden=8), TrainingSettings(epochs=1, batch_size=16)
     final = heads.run_attribute_head(
-        workspace, shop, [model], settings, fitting, kind="attributes-final",
-        with_validation=True, seed=1, split_seed=20,
+        Study(workspace, shop, 20), [model], settings, fitting, kind="attributes-final",
+        with_validation=True, seed=1,
     )  # fmt: skip
     first, last = runs[0].record["inputs"], final.record["inputs"]
     assert last["n_validation"] == 0

@@ -12,6 +12,7 @@ from fashion_rir.data import catalog, splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError, RecordError
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import contrastive
 from fashion_rir.studies.trained.contrastive import (
     CONTRASTIVE_RUNS,
@@ -46,7 +47,7 @@ def shop(workspace: Workspace) -> Catalog:
 
 
 def train(workspace: Workspace, shop: Catalog, run: str) -> Trained:
-    return train_end_to_end(workspace, shop, tiny_backbone(), run, epochs=1, seed=SEED)
+    return train_end_to_end(Study(workspace, shop, SEED), tiny_backbone(), run, epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +59,12 @@ def trained(workspace: Workspace, shop: Catalog) -> dict[str, Trained]:
 def scored(workspace: Workspace, shop: Catalog, trained: dict[str, Trained]) -> dict:
     """Embeddings and metadata: before, and after by run and layer."""
     found = {
-        (run, searched): score_trained(workspace, shop, trained[run], searched=searched, seed=SEED)
+        (run, searched): score_trained(
+            Study(workspace, shop, SEED), trained[run], searched=searched
+        )
         for run, searched in (("h-16", "projection"), ("h-16", "hidden"), ("hybrid", "projection"))
     }
-    found["untrained"] = score_untrained(workspace, shop, tiny_backbone(), seed=SEED)
+    found["untrained"] = score_untrained(Study(workspace, shop, SEED), tiny_backbone())
     return found
 
 
@@ -201,14 +204,14 @@ def test_scoring_measures_the_pairs(workspace, shop, scored) -> None:
 
 def test_what_cannot_be_scored(workspace, shop, trained) -> None:
     with pytest.raises(ParameterError, match="Unknown layer to search 'hiden'"):
-        score_trained(workspace, shop, trained["h-16"], searched="hiden", seed=SEED)
+        score_trained(Study(workspace, shop, SEED), trained["h-16"], searched="hiden")
     with pytest.raises(ParameterError, match="trained with the split of seed 20; with that of se"):
-        score_trained(workspace, shop, trained["h-16"], seed=SEED + 1)
+        score_trained(Study(workspace, shop, SEED + 1), trained["h-16"])
     record = json.loads(json.dumps(trained["h-16"].record))
     record["inputs"]["core"]["hidden"] = None
     flat = dataclasses.replace(trained["h-16"], record=record)
     with pytest.raises(ParameterError, match="has no hidden layer; search its projection"):
-        score_trained(workspace, shop, flat, searched="hidden", seed=SEED)
+        score_trained(Study(workspace, shop, SEED), flat, searched="hidden")
 
 
 def test_the_table_of_runs(workspace, scored) -> None:
@@ -238,7 +241,7 @@ def test_settled_statistics_share_the_training_and_are_recorded_apart(
     plan = dataclasses.replace(CONTRASTIVE_RUNS[run], statistics="settled")
     monkeypatch.setattr(keras.Model, "fit", fail)  # trained already
     settled = train_end_to_end(
-        workspace, shop, tiny_backbone(), run, plan=plan, epochs=1, seed=SEED
+        Study(workspace, shop, SEED), tiny_backbone(), run, plan=plan, epochs=1
     )
     assert settled.name == f"{own.name}-settled"
     assert settled.record["inputs"]["statistics"] == "settled"

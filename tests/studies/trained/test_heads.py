@@ -18,6 +18,7 @@ from fashion_rir.evaluation import protocols
 from fashion_rir.search import transforms
 from fashion_rir.studies import names as studies_names
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads as trained_heads
 from fashion_rir.studies.trained.heads import (
     HeadRun,
@@ -81,7 +82,7 @@ def both(stored: dict[str, Model]) -> list[Model]:
 
 def train(workspace: Workspace, shop: Catalog, models: list[Model], **changes: object) -> HeadRun:
     options = {"seed": SEED, "split_seed": SPLIT_SEED} | changes
-    return run_head(workspace, shop, models, "dense16", SETTINGS, FITTING, **options)
+    return run_head(Study(workspace, shop), models, "dense16", SETTINGS, FITTING, **options)
 
 
 @pytest.fixture(scope="module")
@@ -365,8 +366,14 @@ def untrained(features: np.ndarray, codes: np.ndarray, classes: LabelClasses,
 def test_a_probe_has_no_hidden_layer(tmp_path, shop, both, monkeypatch) -> None:
     monkeypatch.setattr(training_heads, "train_label_head", untrained)
     settings = trained_heads.LABEL_HEADS["probe"]
-    run = run_head(Workspace(tmp_path, "demo"), shop, both, "probe", settings, FITTING, seed=SEED,
-                   split_seed=SPLIT_SEED)  # fmt: skip
+    run = run_head(
+        Study(Workspace(tmp_path, "demo"), shop, SPLIT_SEED),
+        both,
+        "probe",
+        settings,
+        FITTING,
+        seed=SEED,
+    )
     assert run.hidden.shape == (N, 0)
     assert run.logits.shape == (N, len(run.classes))
 
@@ -379,8 +386,13 @@ def cost_records(
     workspace = Workspace(tmp_path_factory.mktemp("costs"), "demo")
 
     def score(model: Model) -> None:
-        scoring.retrieval(workspace, shop, model, parts.is_test, measure="cosine",
-                              seed=SPLIT_SEED, protocols=("held_out",))  # fmt: skip
+        scoring.retrieval(
+            Study(workspace, shop, SPLIT_SEED),
+            model,
+            parts.is_test,
+            measure="cosine",
+            protocols=("held_out",),
+        )
 
     def score_posterior(run: HeadRun) -> None:
         score(run.embedding("posterior", training_heads.posterior_embedding(run.logits)))
@@ -395,8 +407,12 @@ def cost_records(
         patched.setattr(training_heads, "train_label_head", untrained)
         for kind, names in kinds:
             models, settings = [stored[name] for name in names], trained_heads.LABEL_HEADS[kind]
-            runs = [run_head(workspace, shop, models, kind, settings, FITTING, seed=seed,
-                             split_seed=SPLIT_SEED) for seed in (20, 21)]  # fmt: skip
+            runs = [
+                run_head(
+                    Study(workspace, shop, SPLIT_SEED), models, kind, settings, FITTING, seed=seed
+                )
+                for seed in (20, 21)
+            ]
             for run in runs:
                 score_posterior(run)
     score_posterior(trained_heads.ensemble(runs))

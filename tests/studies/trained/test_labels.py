@@ -14,6 +14,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.studies.scoring import similarity_spread
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import labels
 from fashion_rir.studies.trained.labels import (
     LABEL_RUNS,
@@ -43,7 +44,7 @@ def shop(workspace: Workspace) -> Catalog:
 
 
 def train(workspace: Workspace, shop: Catalog, run: str, *, seed: int = SEED) -> Trained:
-    return train_end_to_end(workspace, shop, tiny_backbone(), run, epochs=1, seed=seed)
+    return train_end_to_end(Study(workspace, shop, seed), tiny_backbone(), run, epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def trained(workspace: Workspace, shop: Catalog) -> dict[str, Trained]:
 def scored(workspace: Workspace, shop: Catalog, trained: dict[str, Trained]) -> dict:
     """Embeddings and metadata by run and by what they were asked behind."""
     return {
-        (run, asked): score_trained(workspace, shop, trained[run], asked=asked, seed=SEED)
+        (run, asked): score_trained(Study(workspace, shop, SEED), trained[run], asked=asked)
         for run, asked in ASKED
     }
 
@@ -122,7 +123,7 @@ def test_the_record_says_what_was_trained(workspace, shop, trained) -> None:
 def test_a_plan_of_ones_own_is_trained_under_its_name(workspace, shop) -> None:
     plan = dataclasses.replace(LABEL_RUNS["g-frozen"], preprocessing="crop")
     trained = train_end_to_end(
-        workspace, shop, tiny_backbone(), "own-plan", plan=plan, epochs=1, seed=SEED
+        Study(workspace, shop, SEED), tiny_backbone(), "own-plan", plan=plan, epochs=1
     )
     assert trained.name == "label-own-plan-seed20"
     assert trained.record["inputs"]["preprocessing"] == "crop"
@@ -250,9 +251,9 @@ def test_asked_behind_another_mode(
 
 def test_what_cannot_be_asked(workspace, shop, trained) -> None:
     with pytest.raises(ParameterError, match="Unknown input mode to ask behind 'caffe'"):
-        score_trained(workspace, shop, trained["g"], asked="caffe", seed=SEED)
+        score_trained(Study(workspace, shop, SEED), trained["g"], asked="caffe")
     with pytest.raises(ParameterError, match="trained with the split of seed 20; with that of se"):
-        score_trained(workspace, shop, trained["g"], seed=SEED + 1)
+        score_trained(Study(workspace, shop, SEED + 1), trained["g"])
 
 
 def test_the_ablation_table(workspace, trained, scored) -> None:
@@ -323,7 +324,7 @@ def test_settled_statistics_share_the_training_and_are_recorded_apart(
     plan = dataclasses.replace(LABEL_RUNS["g"], statistics="settled")
     monkeypatch.setattr(keras.Model, "fit", fail)  # trained already
     settled = train_end_to_end(
-        workspace, shop, tiny_backbone(), "g", plan=plan, epochs=1, seed=SEED
+        Study(workspace, shop, SEED), tiny_backbone(), "g", plan=plan, epochs=1
     )
     assert settled.name == f"{trained['g'].name}-settled"
     assert settled.record["curve"] == trained["g"].record["curve"]

@@ -11,6 +11,7 @@ from fashion_rir.data import catalog, splits
 from fashion_rir.data.labels import LabelClasses
 from fashion_rir.data.splits import Split
 from fashion_rir.errors import ParameterError, RecordError
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -98,7 +99,7 @@ def test_what_the_numbers_depend_on(workspace: Workspace, shop: catalog.Catalog)
     place = np.arange(12)
     parts = Split(place < 7, (place >= 7) & (place < 9), place >= 9)
     base = {"model": "resnet50-96-pad", "image_size": 96, "data_hash": "of the store"}
-    inputs = runs.describe(workspace, shop, base, parts, SEED)
+    inputs = runs.describe(Study(workspace, shop), base, parts, SEED)
     assert inputs.pop("backend") in ("tensorflow", "jax", "torch")
     assert inputs == {
         "profile": "demo",

@@ -10,6 +10,7 @@ import pytest
 from fashion_rir.data import catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError, RecordError
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.scratch import scratch_backbone, scratch_table, train_from_scratch
 from fashion_rir.training import networks
 from fashion_rir.workspace import records as result_records
@@ -54,7 +55,7 @@ def test_a_training_leaves_its_records(tiny, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "demo")
     shop = catalog.load(drawn_shop.generate(tmp_path / "shop", n_products=50))
     trained, (vectors, metadata) = train_from_scratch(
-        workspace, shop, "tiny", image_size=48, epochs=1, seed=SEED
+        Study(workspace, shop, SEED), "tiny", image_size=48, epochs=1
     )
     assert trained.name == metadata["model"] == "label-scratch-tiny-48-seed20"
     assert vectors.shape == (50, 4)
@@ -77,8 +78,8 @@ def test_settled_statistics_are_recorded_apart(monkeypatch, tmp_path: Path) -> N
     )
     shop = catalog.load(drawn_shop.generate(tmp_path / "shop", n_products=50))
     settled, (_, metadata) = train_from_scratch(
-        Workspace(tmp_path, "demo"), shop, "tiny",
-        image_size=48, epochs=1, statistics="settled", seed=SEED,
+        Study(Workspace(tmp_path, "demo"), shop, SEED), "tiny",
+        image_size=48, epochs=1, statistics="settled",
     )  # fmt: skip
     assert settled.name == metadata["model"] == "label-scratch-tiny-48-seed20-settled"
     assert settled.record["inputs"]["statistics"] == "settled"

@@ -13,6 +13,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies import scoring
+from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import views as trained_views
 from fashion_rir.studies.trained.views import (
     ViewEmbedder,
@@ -68,8 +69,8 @@ def clean(workspace: Workspace, shop: Catalog) -> tuple:
 
 @pytest.fixture(scope="module")
 def views(workspace: Workspace, shop: Catalog) -> np.ndarray:
-    return stored_views(workspace, shop, MeanColours(), augment="thesis", n_views=3,
-                        preprocessing="resize", seed=SEED)  # fmt: skip
+    return stored_views(Study(workspace, shop, SEED), MeanColours(), augment="thesis", n_views=3,
+                        preprocessing="resize")  # fmt: skip
 
 
 def batch(seed: int = 0) -> np.ndarray:
@@ -102,29 +103,36 @@ def test_views_are_stored(workspace, shop, clean, views, monkeypatch) -> None:
     nearer = np.abs(views - clean[0][:, None]).mean() < np.abs(views - clean[0][::-1, None]).mean()
     assert nearer  # a view is more like its own product than like another
     monkeypatch.setattr(MeanColours, "embed", None)  # it would be called
-    again = stored_views(workspace, shop, MeanColours(), augment="thesis", n_views=2,
-                         preprocessing="resize", seed=SEED)  # fmt: skip
+    again = stored_views(Study(workspace, shop, SEED), MeanColours(), augment="thesis", n_views=2,
+                         preprocessing="resize")  # fmt: skip
     np.testing.assert_array_equal(again, views[:, :2])
 
 
 def test_a_pair_takes_two_views(workspace, shop) -> None:
     with pytest.raises(ParameterError, match="A pair takes 2 views of a product at least, not 1"):
-        stored_views(workspace, shop, MeanColours(), augment="thesis", n_views=1,
-                     preprocessing="resize", seed=SEED)  # fmt: skip
+        stored_views(Study(workspace, shop, SEED), MeanColours(), augment="thesis", n_views=1,
+                     preprocessing="resize")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def heads(workspace: Workspace, shop: Catalog, clean: tuple, views: np.ndarray) -> list:
     settings = ProjectionSettings(hidden=8, projection=4)
     return [
-        train_on_views(workspace, shop, clean, views, batch_size=size, temperature=temperature,
-                       epochs=2, settings=settings, seed=SEED)
+        train_on_views(
+            Study(workspace, shop, SEED),
+            clean,
+            views,
+            batch_size=size,
+            temperature=temperature,
+            epochs=2,
+            settings=settings,
+        )
         for size, temperature in GRID
-    ]  # fmt: skip
+    ]
 
 
 def test_the_grid_of_batch_sizes_and_temperatures(workspace, shop, clean, views, heads) -> None:
-    before = trained_views.score_before(workspace, shop, clean, views, seed=SEED)
+    before = trained_views.score_before(Study(workspace, shop, SEED), clean, views)
     assert result_records.read(workspace.results, "pairs-mean-8-resize") == json.loads(
         json.dumps(before)
     )
@@ -161,11 +169,12 @@ def test_a_sample_of_stored_embeddings(shop, clean) -> None:
 
 
 def test_an_unchanged_photo_finds_itself_first(workspace, shop, clean) -> None:
-    record = ask_changed(workspace, shop, clean, MeanColours(), "none", preprocessing="resize",
-                         seed=SEED)  # fmt: skip
+    record = ask_changed(
+        Study(workspace, shop, SEED), clean, MeanColours(), "none", preprocessing="resize"
+    )
     is_test = splits.is_test_product(shop.products, seed=SEED)
     assert record["own_rank"]["first"] > 0.9  # two drawn products may have the same mean colours
-    scored = scoring.retrieval(workspace, shop, clean, is_test, measure="cosine", seed=SEED,
+    scored = scoring.retrieval(Study(workspace, shop, SEED), clean, is_test, measure="cosine",
                                    protocols=("held_out",))  # fmt: skip
     labels = scored["protocols"]["held_out"]["labels"]
     expected = labels["articleType"]["micro"]["precision@10"]["value"]
@@ -177,8 +186,9 @@ def test_an_unchanged_photo_finds_itself_first(workspace, shop, clean) -> None:
 def test_what_a_change_destroys(workspace, shop, clean, monkeypatch) -> None:
     changes = ("none", "grey", "flip")
     for augment in changes:
-        ask_changed(workspace, shop, clean, MeanColours(), augment, preprocessing="resize",
-                    seed=SEED)  # fmt: skip
+        ask_changed(
+            Study(workspace, shop, SEED), clean, MeanColours(), augment, preprocessing="resize"
+        )
     table = changed_table(workspace.results, "mean-8-resize", changes)
     assert table.index.tolist() == list(changes)
     assert table.loc["none", "colour P@10 left"] == 1
@@ -186,8 +196,9 @@ def test_what_a_change_destroys(workspace, shop, clean, monkeypatch) -> None:
     ratio = table.loc["grey", "colour P@10"] / table.loc["none", "colour P@10"]
     assert table.loc["grey", "colour P@10 left"] == pytest.approx(ratio)
     monkeypatch.setattr(trained_views, "_found", None)  # it would be called
-    again = ask_changed(workspace, shop, clean, MeanColours(), "grey", preprocessing="resize",
-                        seed=SEED)  # fmt: skip
+    again = ask_changed(
+        Study(workspace, shop, SEED), clean, MeanColours(), "grey", preprocessing="resize"
+    )
     assert again["own_rank"]["first"] == table.loc["grey", "own photo first"]
 
 
@@ -220,9 +231,14 @@ def test_heads_learn_nothing_twice(workspace, shop, clean, views, heads, monkeyp
     monkeypatch.setattr(keras.Model, "fit", fail)
     (size, temperature), settings = GRID[0], ProjectionSettings(hidden=8, projection=4)
     again = train_on_views(
-        workspace, shop, clean, views, batch_size=size, temperature=temperature, epochs=2,
-        settings=settings, seed=SEED,
-    )  # fmt: skip
+        Study(workspace, shop, SEED),
+        clean,
+        views,
+        batch_size=size,
+        temperature=temperature,
+        epochs=2,
+        settings=settings,
+    )
     assert again.record == heads[0].record
 
 

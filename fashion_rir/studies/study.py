@@ -1,0 +1,132 @@
+"""What a notebook works in: the products of a profile, their split, the seed, and what is kept."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from fashion_rir.data import catalog as catalogs
+from fashion_rir.data import splits
+from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding import backbones
+from fashion_rir.embedding.embedded import Model
+from fashion_rir.workspace import parameters, stores
+from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.folders import Workspace, open_workspace
+
+
+@dataclass(frozen=True)
+class Study:
+    """The products of a profile, and how they are split, embedded and asked.
+
+    Attributes:
+        workspace: says where features, models and records lie.
+        catalog: the products; None where records are read only.
+        seed: of sample, split, weights, training order and bootstrap.
+        weights: of the pretrained networks, `imagenet` or `none`.
+        engine: what runs them, one of `stores.ENGINES`.
+    """
+
+    workspace: Workspace
+    catalog: Catalog | None = None
+    seed: int = 0
+    weights: str = "imagenet"
+    engine: str = "keras"
+
+    @property
+    def results(self) -> Path:
+        """Where the profile's records lie."""
+        return self.workspace.results
+
+    @property
+    def figures(self) -> Path:
+        """Where the profile's figures lie."""
+        return self.workspace.figures
+
+    @cached_property
+    def is_test(self) -> np.ndarray:
+        """The products that ask, bool, shape (n_products,)."""
+        return splits.is_test_product(self.catalog.products, seed=self.seed)
+
+    @cached_property
+    def parts(self) -> splits.Split:
+        """Who is trained on, who chooses, and who asks."""
+        return splits.split(self.catalog.products, seed=self.seed)
+
+    def sample(self, n_products: int | None) -> "Study":
+        """The same study on a stratified sample of its products; on all of them if None.
+
+        Raises:
+            ParameterError: more products than there are, or fewer than one.
+        """
+        if n_products is None:
+            return self
+        return replace(self, catalog=catalogs.sample(self.catalog, n_products, seed=self.seed))
+
+    def network(self, name: str, image_size: int | None = None) -> backbones.Backbone:
+        """A backbone with the study's weights, freshly built.
+
+        Raises:
+            ParameterError: see `backbones.build`.
+            WeightsError: see `backbones.build`.
+        """
+        return backbones.build(name, weights=self.weights, image_size=image_size, seed=self.seed)
+
+    def embed(self, network: backbones.Backbone, preprocessing: str) -> Model:
+        """The products' embeddings by a network: taken from its feature store, or made.
+
+        Raises:
+            ParameterError, StoreError: see `stores.embed`.
+        """
+        return stores.embed(
+            self.workspace, self.catalog, network, preprocessing=preprocessing, engine=self.engine
+        )
+
+    def record(
+        self,
+        kind: str,
+        name: str,
+        inputs: Mapping[str, object],
+        make: Callable[[], Mapping[str, object]],
+    ) -> dict:
+        """What was measured: the record of an earlier run with the same inputs, or a new one.
+
+        Args:
+            kind: what sort of record, such as `retrieval`.
+            name: its file's name, without ending.
+            inputs: all that the numbers depend on.
+            make: measures; its answer becomes the record's content.
+
+        Raises:
+            RecordError: an earlier record is damaged, or the place cannot be written.
+        """
+        folder = self.workspace.results
+        if (record := result_records.read_same(folder, name, inputs)) is not None:
+            return record
+        record = result_records.make_record(kind, name, inputs, **make())
+        result_records.write(record, folder)
+        return record
+
+
+def open_study(notebook: str, values: Mapping[str, object]) -> Study:
+    """The study of a notebook, its parameters checked first.
+
+    Args:
+        notebook: its name without ending, such as `04-label-fine-tuning`.
+        values: its parameters by name, such as `globals()`; what else is there is not looked at.
+
+    Raises:
+        ParameterError: a parameter of the wrong kind, an unknown profile or catalogue, or a seed
+            or sample size out of range.
+        CatalogError: the real catalogue is not there or cannot be read.
+    """
+    parameters.check(notebook, values)
+    seed = values["seed"]
+    workspace = open_workspace(values["profile"])
+    catalog = workspace.load_catalog(
+        values["catalogue"], sample_size=values["sample_size"], seed=seed
+    )
+    networks = {name: values[name] for name in ("weights", "engine") if name in values}
+    return Study(workspace, catalog, seed, **networks)
