@@ -307,6 +307,7 @@ def storefront(
     Example: fashion-rir storefront --profile full --port 8000
     """
     from fashion_rir.storefront import prepare, server
+    from fashion_rir.studies.analysis import tsne
     from fashion_rir.workspace.parameters import profile_parameters
 
     workspace = _workspace(profile)

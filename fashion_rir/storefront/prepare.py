@@ -37,8 +37,8 @@ def prepare(
         say: told before long work, and what could not be done.
         every_export: export all pretrained backbones that have a feature store, not only the
             first model's.
-        make_map: such as `tsne.map_for_shop`, makes the map of a small catalogue; without it, notebook
-            07 makes it.
+        make_map: such as `tsne.map_for_shop`, makes the map of a small catalogue; without it,
+            notebook 07 makes it.
 
     Returns:
         The shop.

@@ -108,9 +108,11 @@ def test_embed_refuses_an_unknown_engine(workspace: Workspace, shop: data_catalo
         stores.embed(workspace, shop, floors.MeanColour(), preprocessing="resize", engine="onx")
 
 
-def run(workspace: Workspace, shop: data_catalog.Catalog, model: Model, is_test, **changes) -> dict:
-    options = {"measure": "cosine", "seed": SEED} | changes
-    return scoring.retrieval(Study(workspace, shop), model, is_test, **options)
+def run(
+    workspace: Workspace, shop: data_catalog.Catalog, model: Model, is_test, seed=SEED, **changes
+) -> dict:
+    options = {"measure": "cosine"} | changes
+    return scoring.retrieval(Study(workspace, shop, seed), model, is_test, **options)
 
 
 def fail(*_: object, **__: object) -> None:

@@ -42,9 +42,12 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path, "demo")
 
 
-def embed(workspace: Workspace, shop: Catalog, name: str, is_test: np.ndarray, **changes: object):
-    options = {"n_words": N_WORDS, "n_pictures": 10, "seed": SEED} | changes
-    return embed_descriptor(Study(workspace, shop), name, ~is_test, **options)
+def embed(
+    workspace: Workspace, shop: Catalog, name: str, is_test: np.ndarray, seed: int = SEED,
+    **changes: object,
+):  # fmt: skip
+    options = {"n_words": N_WORDS, "n_pictures": 10} | changes
+    return embed_descriptor(Study(workspace, shop, seed), name, ~is_test, **options)
 
 
 def vocabulary_file(workspace: Workspace) -> Path:

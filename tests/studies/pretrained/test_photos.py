@@ -102,8 +102,8 @@ def test_an_empty_plan_is_refused(workspace, shop, is_test) -> None:
 def search(workspace: Workspace, shop: Catalog, is_test: np.ndarray, **changes: object) -> dict:
     embedder = floors.RawPixels()
     model = stores.embed(workspace, shop, embedder, preprocessing="resize")
-    options = {"n_photos": 3, "per_photo": (2, 3), "seed": SEED} | changes
-    return search_photos(Study(workspace, shop), model, embedder, is_test, **options)
+    options = {"n_photos": 3, "per_photo": (2, 3)} | changes
+    return search_photos(Study(workspace, shop, SEED), model, embedder, is_test, **options)
 
 
 def test_the_search_of_photos_is_recorded_once(workspace, shop, is_test, monkeypatch) -> None:

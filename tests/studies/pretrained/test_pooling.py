@@ -66,8 +66,14 @@ def test_the_exponent_is_chosen_and_the_model_scored(tmp_path: Path, shop, monke
     asking = Asking(splits.split(shop.products, seed=SEED), n_validation=2, seed=SEED)
 
     def run() -> dict:
-        return gem_pooling(Study(workspace, shop), tiny_backbone(), asking, preprocessing="resize",
-                           exponents=(1, 2), n_gallery=30)[1]  # fmt: skip
+        return gem_pooling(
+            Study(workspace, shop, SEED),
+            tiny_backbone(),
+            asking,
+            preprocessing="resize",
+            exponents=(1, 2),
+            n_gallery=30,
+        )[1]
 
     metadata = run()
     choice = result_records.read(workspace.results, "choice-tiny-12-resize+gem")

@@ -145,7 +145,7 @@ def test_whitening_is_that_of_the_definition(n_learned) -> None:
 @pytest.mark.parametrize("method", SMALL_GRIDS)
 def test_a_method_leaves_its_choice_and_its_scores(workspace, shop, asking, base, method) -> None:
     grid = SMALL_GRIDS[method]
-    vectors, metadata = improve(Study(workspace, shop), base, method, asking, grid=grid)
+    vectors, metadata = improve(Study(workspace, shop, SEED), base, method, asking, grid=grid)
     assert metadata["model"] == f"net+{method}"
     choice = result_records.read(workspace.results, f"choice-net+{method}")
     assert choice["chosen"] in grid
@@ -170,7 +170,7 @@ def test_rankings_of_the_plain_model_score_as_its_embeddings(
 ) -> None:
     """With lambda_ = 1 k-reciprocal re-ranking keeps the order, so all scores must agree."""
     grid = [{"k1": 4, "k2": 2, "lambda_": 1.0, "candidates": 10}]
-    improve(Study(workspace, shop), base, "k-reciprocal", asking, grid=grid)
+    improve(Study(workspace, shop, SEED), base, "k-reciprocal", asking, grid=grid)
     scoring.retrieval(Study(workspace, shop, SEED), base, asking.parts.is_test, measure="cosine",
                           protocols=("held_out", "unseen"))  # fmt: skip
     reranked, plain = (
@@ -192,7 +192,7 @@ def test_no_test_product_has_a_say_in_the_choice(workspace, shop, asking, base) 
         rows = []
         for number, vectors in enumerate((base[0], disturbed)):
             model = vectors, base[1] | {"model": f"net{number}"}
-            improve(Study(workspace, shop), model, method, asking, grid=grid)
+            improve(Study(workspace, shop, SEED), model, method, asking, grid=grid)
             record = result_records.read(workspace.results, f"choice-net{number}+{method}")
             rows.append(record["rows"])
         assert rows[0] == rows[1], method
@@ -200,16 +200,18 @@ def test_no_test_product_has_a_say_in_the_choice(workspace, shop, asking, base) 
 
 def test_a_second_run_makes_nothing_again(workspace, shop, asking, base, monkeypatch) -> None:
     grid = SMALL_GRIDS["query-expansion"]
-    improve(Study(workspace, shop), base, "query-expansion", asking, grid=grid)
+    improve(Study(workspace, shop, SEED), base, "query-expansion", asking, grid=grid)
     monkeypatch.setitem(pretrained_reranking.RANKING, "query-expansion", fail)
-    improve(Study(workspace, shop), base, "query-expansion", asking, grid=grid)
+    improve(Study(workspace, shop, SEED), base, "query-expansion", asking, grid=grid)
     with pytest.raises(AssertionError):  # another grid is another choice
-        improve(Study(workspace, shop), base, "query-expansion", asking, grid=grid[:1])
+        improve(Study(workspace, shop, SEED), base, "query-expansion", asking, grid=grid[:1])
 
 
 def test_a_sample_of_queries_is_asked_held_out_only(workspace, shop, asking, base) -> None:
     few = dataclasses.replace(asking, n_queries=4)
-    improve(Study(workspace, shop), base, "k-reciprocal", few, grid=SMALL_GRIDS["k-reciprocal"])
+    improve(
+        Study(workspace, shop, SEED), base, "k-reciprocal", few, grid=SMALL_GRIDS["k-reciprocal"]
+    )
     record = result_records.read(workspace.results, "net+k-reciprocal-cosine")
     assert list(record["protocols"]) == ["held_out"]
     assert record["inputs"]["n_queries"] == 4
@@ -222,7 +224,7 @@ def test_a_sample_of_queries_is_asked_held_out_only(workspace, shop, asking, bas
 
 def test_two_models_are_weighted(workspace, shop, asking, base, other) -> None:
     vectors, metadata = concatenate(
-        Study(workspace, shop), [base, other], asking, first_shares=(0.0, 1.0)
+        Study(workspace, shop, SEED), [base, other], asking, first_shares=(0.0, 1.0)
     )
     assert metadata["model"] == "net+other+weighted"
     share = result_records.read(workspace.results, "choice-net+other+weighted")["chosen"]["share"]
@@ -239,11 +241,17 @@ def test_the_records_of_the_notebook_are_named_as_they_are_written(
 ) -> None:
     scoring.retrieval(Study(workspace, shop, SEED), base, asking.parts.is_test, measure="cosine")
     for method, grid in SMALL_GRIDS.items():
-        improve(Study(workspace, shop), base, method, asking, grid=grid)
-    both = concatenate(Study(workspace, shop), [base, other], asking, first_shares=(0.5,))
-    both = improve(Study(workspace, shop), both, "whitening", asking, grid=SMALL_GRIDS["whitening"])
+        improve(Study(workspace, shop, SEED), base, method, asking, grid=grid)
+    both = concatenate(Study(workspace, shop, SEED), [base, other], asking, first_shares=(0.5,))
+    both = improve(
+        Study(workspace, shop, SEED), both, "whitening", asking, grid=SMALL_GRIDS["whitening"]
+    )
     improve(
-        Study(workspace, shop), both, "query-expansion", asking, grid=SMALL_GRIDS["query-expansion"]
+        Study(workspace, shop, SEED),
+        both,
+        "query-expansion",
+        asking,
+        grid=SMALL_GRIDS["query-expansion"],
     )
     groups = names.improved_groups("net", "other")
     assert result_records.read_named(workspace.results, [name for (name,) in groups.values()])
@@ -254,23 +262,27 @@ def test_the_records_of_the_notebook_are_named_as_they_are_written(
 
 def test_bad_input_is_refused(workspace, shop, asking, base, other) -> None:
     with pytest.raises(ParameterError, match="'k_reciprocal'; did you mean 'k-reciprocal'"):
-        improve(Study(workspace, shop), base, "k_reciprocal", asking)
+        improve(Study(workspace, shop, SEED), base, "k_reciprocal", asking)
     with pytest.raises(ParameterError, match="nothing to choose for net[+]whitening"):
-        improve(Study(workspace, shop), base, "whitening", asking, grid=[])
+        improve(Study(workspace, shop, SEED), base, "whitening", asking, grid=[])
     with pytest.raises(ParameterError, match="PCA can keep 1 to"):
-        improve(Study(workspace, shop), base, "whitening", asking, grid=[{"n_components": 7}])
+        improve(Study(workspace, shop, SEED), base, "whitening", asking, grid=[{"n_components": 7}])
     with pytest.raises(ParameterError, match="k must be 1 to"):
         improve(
-            Study(workspace, shop), base, "query-expansion", asking, grid=[{"k": 0, "alpha": 0.0}]
+            Study(workspace, shop, SEED),
+            base,
+            "query-expansion",
+            asking,
+            grid=[{"k": 0, "alpha": 0.0}],
         )
     with pytest.raises(ParameterError, match="weights of 2 models can be chosen, not of 1"):
-        concatenate(Study(workspace, shop), [base], asking)
+        concatenate(Study(workspace, shop, SEED), [base], asking)
     with pytest.raises(ParameterError, match="side by side must be of the same products"):
-        concatenate(Study(workspace, shop), [base, (other[0][:5], other[1])], asking)
+        concatenate(Study(workspace, shop, SEED), [base, (other[0][:5], other[1])], asking)
     holed = base[0].copy()
     holed[3, 2] = np.nan
     with pytest.raises(StoreError, match="not finite"):
-        improve(Study(workspace, shop), (holed, base[1]), "query-expansion", asking)
+        improve(Study(workspace, shop, SEED), (holed, base[1]), "query-expansion", asking)
 
 
 def test_nobody_to_choose_is_refused(shop, asking) -> None:
@@ -286,11 +298,13 @@ def test_nobody_to_choose_is_refused(shop, asking) -> None:
 
 def test_an_empty_grid_leaves_no_record(workspace, shop, asking) -> None:
     with pytest.raises(ParameterError):
-        choose(Study(workspace, shop), {"model": "net"}, asking, [], fail)
+        choose(Study(workspace, shop, SEED), {"model": "net"}, asking, [], fail)
     assert not workspace.results.exists()
 
 
 def test_an_earlier_choice_is_read_back_equal(workspace, shop, asking) -> None:
-    record = choose(Study(workspace, shop), {"model": "net"}, asking, [{"k": 1}], lambda k: 0.5)
-    again = choose(Study(workspace, shop), {"model": "net"}, asking, [{"k": 1}], fail)
+    record = choose(
+        Study(workspace, shop, SEED), {"model": "net"}, asking, [{"k": 1}], lambda k: 0.5
+    )
+    again = choose(Study(workspace, shop, SEED), {"model": "net"}, asking, [{"k": 1}], fail)
     assert again == json.loads(json.dumps(record))

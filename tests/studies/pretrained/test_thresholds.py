@@ -317,9 +317,9 @@ def test_precision_across_models_by_hand(workspace, products, model, types) -> N
 
 
 def test_a_product_without_a_type_matches_nothing(workspace, untyped, model) -> None:
-    options = {"measure": "euclidean", "seed": SEED}
-    assert calibrate(Study(workspace, untyped), model, IS_QUERY, **options)["by_query"]
-    opened = open_set(Study(workspace, untyped), model, IS_QUERY, OUTSIDERS, **options)
+    study = Study(workspace, untyped, SEED)
+    assert calibrate(study, model, IS_QUERY, measure="euclidean")["by_query"]
+    opened = open_set(study, model, IS_QUERY, OUTSIDERS, measure="euclidean")
     assert opened["counts"]["known"] + opened["counts"]["unknown"] == 40
     models = {"a": model, "b": model}
     rows = cross_model(Study(workspace, untyped, SEED), models, IS_QUERY, n_components=8)["rows"]
@@ -332,13 +332,13 @@ def test_a_product_without_a_type_matches_nothing(workspace, untyped, model) -> 
 
 def test_the_same_seed_gives_the_same_records(workspace, products, model) -> None:
     def run_all(seed: int) -> list[dict]:
-        options = {"measure": "cosine", "seed": seed}
+        study = Study(workspace, products, seed)
         models = {"a": model, "b": (floors.random_embeddings(N, seed=4), model[1])}
         return [
-            replay(Study(workspace, products, seed), models, IS_QUERY),
-            calibrate(Study(workspace, products), model, IS_QUERY, **options),
-            open_set(Study(workspace, products), model, IS_QUERY, OUTSIDERS, **options),
-            cross_model(Study(workspace, products, seed), models, IS_QUERY, n_components=8),
+            replay(study, models, IS_QUERY),
+            calibrate(study, model, IS_QUERY, measure="cosine"),
+            open_set(study, model, IS_QUERY, OUTSIDERS, measure="cosine"),
+            cross_model(study, models, IS_QUERY, n_components=8),
         ]
 
     first, other = run_all(SEED), run_all(SEED + 1)

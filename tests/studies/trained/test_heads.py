@@ -81,8 +81,10 @@ def both(stored: dict[str, Model]) -> list[Model]:
 
 
 def train(workspace: Workspace, shop: Catalog, models: list[Model], **changes: object) -> HeadRun:
-    options = {"seed": SEED, "split_seed": SPLIT_SEED} | changes
-    return run_head(Study(workspace, shop), models, "dense16", SETTINGS, FITTING, **options)
+    options = {"seed": SEED} | changes
+    return run_head(
+        Study(workspace, shop, SPLIT_SEED), models, "dense16", SETTINGS, FITTING, **options
+    )
 
 
 @pytest.fixture(scope="module")
