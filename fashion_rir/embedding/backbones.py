@@ -292,14 +292,23 @@ def input_layers(inputs: object, input_mode: str) -> object:
     return keras.layers.Rescaling(1.0, [-value for value in bgr_mean])(bgr)
 
 
+def check_weights(weights: str) -> None:
+    """Refuse what is neither `imagenet` nor `none` nor a file of weights.
+
+    Raises:
+        WeightsError: there is no such file.
+    """
+    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+        raise WeightsError(
+            f"There is no weights file {weights}; give 'imagenet', 'none' or a file's path."
+        )
+
+
 def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
     """Where the weights are, and what weights.json (or Keras) says of them."""
+    check_weights(weights)
     if weights != "imagenet":
         path = Path(weights)
-        if not path.is_file():
-            raise WeightsError(
-                f"There is no weights file {path}; give 'imagenet', 'none' or a file's path."
-            )
         listed = [e for e in _weights_list(path.parent) if e["file"] == path.name]
         if listed:
             return _checked(listed[0], path, spec)

@@ -123,6 +123,8 @@ def open_study(notebook: str, values: Mapping[str, object]) -> Study:
         CatalogError: the real catalogue is not there or cannot be read.
     """
     parameters.check(notebook, values)
+    stores.check_engine(values.get("engine", "keras"))
+    backbones.check_weights(values.get("weights", "none"))
     seed = values["seed"]
     workspace = open_workspace(values["profile"])
     catalog = workspace.load_catalog(

@@ -83,7 +83,7 @@ def embed(
         ParameterError: unknown engine or number format.
         StoreError: the store belongs to another model or catalogue, or cannot be written.
     """
-    _check_engine(engine)
+    check_engine(engine)
     metadata = embedder.metadata(preprocessing) | {"data_hash": catalog.data_hash}
     names = catalog.products["image_name"]
     path = workspace.feature_store(metadata["model"])
@@ -109,7 +109,7 @@ def on_engine(workspace: Workspace, embedder: Embedder, engine: str) -> Embedder
         ParameterError: unknown engine.
         FashionRirError: see `onnx_engine.OnnxBackbone`.
     """
-    _check_engine(engine)
+    check_engine(engine)
     if engine == "keras" or not isinstance(embedder, backbones.Backbone):
         return embedder
     export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
@@ -174,7 +174,12 @@ def sampled(model: Model, catalog: Catalog, sample: Catalog) -> Model:
     return matrix[rows], {**metadata, "model": name, "data_hash": sample.data_hash}
 
 
-def _check_engine(engine: str) -> None:
+def check_engine(engine: str) -> None:
+    """Refuse another name than those of `ENGINES`.
+
+    Raises:
+        ParameterError: unknown engine.
+    """
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
 

@@ -17,7 +17,7 @@ import numpy as np
 from fashion_rir.training import devices, heads
 from fashion_rir.errors import ParameterError
 from fashion_rir.data.labels import LabelClasses
-from fashion_rir.training import TrainingSettings
+from fashion_rir.training.fit import TrainingSettings
 
 generator = np.random.default_rng(0)
 codes = np.arange(64) % 3

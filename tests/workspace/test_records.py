@@ -351,7 +351,7 @@ def test_the_letter_of_the_thesis_is_not_given_to_transformed_embeddings() -> No
     record = retrieval_record("mobilenetv2", "cosine", 0.4)
     record["inputs"]["model"]["transform"] = "l2"
     table = tables.retrieval_table(
-        [record], protocol="held_out", label="articleType", metrics=["mAP"]
+        [record], protocol="held_out", label="articleType", metrics=["mAP"], letter=thesis_letter
     )
     assert table["thesis"].tolist() == [""]
 
