@@ -89,7 +89,8 @@ def explorer(
 
     def drop(change: dict) -> None:
         for file in change["new"]:
-            panel.value = _dropped(catalog, made, dots, place, file, scale)
+            panel.value, placed = _dropped(catalog, made, file, place)
+            dots.placed = [*dots.placed, *scale(placed).tolist()]
 
     button.observe(drop, names="value")
     return ipywidgets.VBox([dots, button, panel])
@@ -132,26 +133,21 @@ def data_uri(picture: Image.Image) -> str:
 
 
 def _dropped(
-    catalog: Catalog,
-    made: Projection,
-    dots: MapWidget,
-    place: Callable[[Image.Image], np.ndarray],
-    file: dict,
-    scale: Callable[[np.ndarray], np.ndarray],
-) -> str:
-    """Place an uploaded photo on the map; returns what to say of it."""
-    name = html.escape(str(file["name"]))
+    catalog: Catalog, made: Projection, file: dict, place: Callable[[Image.Image], np.ndarray]
+) -> tuple[str, np.ndarray]:
+    """What to say of an uploaded photo, and its places on the map: one, or none at a fault."""
     try:
         picture = images.decode(bytes(file["content"]), str(file["name"]))
         placed = place(picture)
     except FashionRirError as error:
-        return f"<p>{html.escape(str(error))}</p>"
-    dots.placed = [*dots.placed, *scale(placed).tolist()]
+        return f"<p>{html.escape(str(error))}</p>", np.empty((0, 2))
+    name = html.escape(str(file["name"]))
     nearest = np.linalg.norm(made.coordinates - placed, axis=1).argsort()[:SHOWN_TYPES].tolist()
-    return (
+    text = (
         f"<p>{name} is at the cross. {_img(data_uri(picture), name)} Nearest on the map:</p>"
         f"{selection_html(catalog, nearest)}"
     )
+    return text, placed
 
 
 def _scale(coordinates: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -13,7 +13,7 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from fashion_rir.figures import plots
+from fashion_rir.figures import plots, style
 
 COUNTS = pd.Series([1200, 30, 5, 1], index=["Shirts", "Ties", "Capes", "Hats"])
 COUNTS.index.name = "articleType"
@@ -134,7 +134,7 @@ def test_retrieval_grid_tells_hits_from_misses_by_sign_and_colour() -> None:
     titles = [ax.get_title() for ax in axes.flat if ax.axison]
     assert titles == ["query", *["✓ Shirts 0.1", "✗ Shirts 0.1"] * 3]
     hit, miss = (axes.flat[i].spines["left"].get_edgecolor()[:3] for i in (1, 2))
-    assert (hit, miss) == (plots.BLUE, plots.ORANGE)
+    assert (hit, miss) == (style.BLUE, style.ORANGE)
 
 
 def test_retrieval_grid_drops_no_match_in_silence() -> None:
@@ -199,7 +199,7 @@ def pareto_example() -> tuple[pd.DataFrame, pd.Series]:
 
 def test_pareto_numbers_and_names_the_front() -> None:
     table, front = pareto_example()
-    figure, axes = plots.pareto(table, front, "ms", "mAP", title="Costs")
+    figure, axes = plots.pareto(table, front, title="Costs")
     assert_labelled(axes, "Costs (1 without these numbers)")
     assert texts(axes) == ["1", "2"]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1  hash", "2  network"]
@@ -210,6 +210,6 @@ def test_pareto_numbers_and_names_the_front() -> None:
 
 def test_pareto_of_two_gains_has_no_log_scale() -> None:
     table, front = pareto_example()
-    figure, axes = plots.pareto(table / 20, front, "ms", "mAP", title="Gains", is_cost=False)
+    figure, axes = plots.pareto(table / 20, front, title="Gains", is_cost=False)
     assert axes.get_xscale() == "linear"
     assert axes.get_xlabel() == "ms (0 to 1)"

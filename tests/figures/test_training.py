@@ -12,7 +12,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from fashion_rir.errors import ParameterError
-from fashion_rir.figures import plots, training
+from fashion_rir.figures import style, training
 
 
 @pytest.fixture(autouse=True)
@@ -150,8 +150,8 @@ def test_metric_by_model() -> None:
 
 
 def test_more_models_than_markers_and_colours() -> None:
-    n_models = len(plots.PALETTE) + 1
-    assert n_models > len(training.MARKERS)
+    n_models = len(style.PALETTE) + 1
+    assert n_models > len(style.MARKERS)
     names = [f"model {number}" for number in range(n_models)]
     tables = {name: calibration_table([0.5], [0.5]) for name in names}
     _, axes = training.reliability(tables, title="Many")
