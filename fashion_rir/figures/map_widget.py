@@ -64,7 +64,7 @@ def explorer(
     """
     scale = _scale(made.coordinates)
     values = catalog.products[label]
-    colours = maps.colours_of(values, len(maps.CLASS_COLOURS))
+    colours = maps.colours_of(values)
     codes = pd.Index(list(colours)).get_indexer(values)
     dots = MapWidget(
         description=f"t-SNE map of {len(made)} products, coloured by {label}",

@@ -27,6 +27,10 @@ CLASS_COLOURS = [colour for number, colour in enumerate(style.PALETTE) if number
 
 INK = 1.3e5  # points squared of ink that a panel of `style.WIDTH` bears
 
+LISTED = 24  # colour names in a legend
+
+NAMED_FROM = 0.5  # share of a figure's width that a map must take to have its classes named
+
 NAME_BINS = 15  # a class is named where most of its products are, by bins each way
 
 NAME_REACH = (0.16, 0.05)  # shares of a panel's width and height that a name takes
@@ -50,27 +54,24 @@ NAMED_COLOURS = {
 }  # fmt: skip
 
 
-def label_map(
-    coordinates: np.ndarray, values: pd.Series, *, title: str, most: int = 9, names: bool = True
-) -> tuple[Figure, Axes]:
+def label_map(coordinates: np.ndarray, values: pd.Series, *, title: str) -> tuple[Figure, Axes]:
     """One map, a dot a product, coloured by its label.
+
+    The most frequent classes have a colour of their own, and are named at the middle of their
+    products; the rest is `other`.
 
     Args:
         coordinates: shape (n_products, 2).
         values: the label of each product, None where there is none; its name heads the legend.
         title: of the figure.
-        most: so many classes get a colour of their own, the most frequent; the rest is `other`.
-        names: whether each of them is named at the middle of its products.
 
     Raises:
         ParameterError: not one finite coordinate pair for each label.
     """
     _check(coordinates, values)
-    colours = colours_of(values, most)
+    colours = colours_of(values)
     figure, axes = style.canvas(0.72 * style.WIDTH)
     _draw(axes, coordinates, values, colours, 0.75)
-    if names:
-        _name_classes(axes, coordinates, values, colours, 0.75)
     axes.set(title=title)
     figure.legend(handles=_handles(values, colours), loc="outside right upper", fontsize=9,
                   title=str(values.name))  # fmt: skip
@@ -78,17 +79,15 @@ def label_map(
 
 
 def label_maps(
-    maps: Mapping[str, tuple[np.ndarray, pd.Series]], *, title: str, columns: int = 2,
-    most: int = 9,
-) -> tuple[Figure, np.ndarray]:  # fmt: skip
+    maps: Mapping[str, tuple[np.ndarray, pd.Series]], *, title: str, columns: int = 2
+) -> tuple[Figure, np.ndarray]:
     """Small multiples: several maps with the same colours for the same classes.
 
     Args:
         maps: by what stands above each, coordinates and labels, as for `label_map`. The classes
             with a colour, and the counts beside them, are those of the largest map.
         title: of the figure.
-        columns: style.panels side by side.
-        most: see `label_map`.
+        columns: panels side by side.
 
     Raises:
         ParameterError: no map, or see `label_map`.
@@ -98,7 +97,7 @@ def label_maps(
     for coordinates, values in maps.values():
         _check(coordinates, values)
     largest = max((values for _, values in maps.values()), key=len)
-    colours = colours_of(largest, most)
+    colours = colours_of(largest)
     rows = math.ceil(len(maps) / columns)
     figure, axes = style.panels(0.95 * style.WIDTH / columns * rows + 1, columns, rows=rows,
                                 title=title)  # fmt: skip
@@ -106,8 +105,6 @@ def label_maps(
         ax.axis("off")
     for ax, (name, (coordinates, values)) in zip(axes.flat, maps.items(), strict=False):
         _draw(ax, coordinates, values, colours, 1 / columns)
-        if columns < 3:
-            _name_classes(ax, coordinates, values, colours, 1 / columns)
         ax.set_title(name, fontsize=10)
     is_alike = all(len(values) == len(largest) for _, values in maps.values())
     heading = str(largest.name) if is_alike else f"{largest.name} (on the largest map)"
@@ -115,16 +112,13 @@ def label_maps(
     return figure, axes
 
 
-def colour_map(
-    coordinates: np.ndarray, values: pd.Series, *, title: str, most: int = 24
-) -> tuple[Figure, Axes]:
+def colour_map(coordinates: np.ndarray, values: pd.Series, *, title: str) -> tuple[Figure, Axes]:
     """One map whose dots have the products' own colours.
 
     Args:
         coordinates: shape (n_products, 2).
         values: colour names as the catalogue has them.
         title: of the figure.
-        most: so many stand in the legend, the most frequent.
 
     Raises:
         ParameterError: see `label_map`.
@@ -139,8 +133,8 @@ def colour_map(
     axes.set(title=title)
     frequent = values.value_counts()
     handles = [_dot(f"{name} ({count:,})", NAMED_COLOURS.get(name, LIGHT_GREY), edge="0.4")
-               for name, count in frequent.head(most).items()]  # fmt: skip
-    left = len(frequent) - most
+               for name, count in frequent.head(LISTED).items()]  # fmt: skip
+    left = len(frequent) - LISTED
     heading = f"{values.name}; {left} more are not listed" if left > 0 else str(values.name)
     style.legend_below(figure, handles=handles, ncols=5, title=heading)
     return figure, axes
@@ -172,16 +166,9 @@ def survival(
     return figure, axes
 
 
-def colours_of(values: pd.Series, most: int) -> dict[str, object]:
-    """A colour for each of the most frequent classes, the most frequent first.
-
-    Raises:
-        ParameterError: more classes than there are colours that can be told apart.
-    """
-    if not 1 <= most <= len(CLASS_COLOURS):
-        raise ParameterError(f"Ask for 1 to {len(CLASS_COLOURS)} colours, not {most}.")
-    frequent = values.value_counts().index[:most]
-    return dict(zip(frequent, CLASS_COLOURS, strict=False))
+def colours_of(values: pd.Series) -> dict[str, object]:
+    """A colour for each of the most frequent classes, the most frequent first."""
+    return dict(zip(values.value_counts().index, CLASS_COLOURS, strict=False))
 
 
 def _draw(
@@ -200,10 +187,12 @@ def _draw(
     order = np.random.default_rng(0).permutation(np.flatnonzero(is_named))
     _scatter(axes, coordinates[order], [colours[value] for value in values.to_numpy()[order]],
              **dots)  # fmt: skip
+    if share >= NAMED_FROM:
+        _name_classes(axes, coordinates, values, colours, share)
 
 
 def _frame(axes: Axes, coordinates: np.ndarray) -> None:
-    """A square around the whole map, so that style.panels are alike."""
+    """A square around the whole map, so that panels are alike."""
     middle = (coordinates.max(axis=0) + coordinates.min(axis=0)) / 2
     half = max(np.ptp(coordinates, axis=0).max() * 0.52, 1e-9)
     axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half),

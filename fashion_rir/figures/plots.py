@@ -26,10 +26,7 @@ def bar_counts(counts: pd.Series, *, title: str, most: int | None = None) -> tup
     """
     shown = counts if most is None else counts.head(most)
     figure, axes = style.canvas(0.9 + 0.27 * len(shown))
-    bars = axes.barh(shown.index.astype(str), shown.to_numpy(), color=style.BLUE)
-    axes.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=9)
-    axes.invert_yaxis()
-    axes.margins(x=0.12)
+    style.count_bars(axes, shown.index.astype(str), shown, [f"{n:,}" for n in shown], room=0.12)
     left = len(counts) - len(shown)
     rest = f" ({left} more hold {counts.iloc[len(shown) :].sum():,})" if left else ""
     labels = {"xlabel": "number of products", "ylabel": counts.index.name}

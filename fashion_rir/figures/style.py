@@ -55,6 +55,16 @@ def finish(axes: Axes, *, grid: str = "", **labels: object) -> tuple[Figure, Axe
     return axes.figure, axes
 
 
+def count_bars(
+    axes: Axes, names: Sequence[str], counts: Sequence[int], labels: Sequence[str], *, room: float
+) -> None:
+    """Horizontal bars, the first above, each with its label and a share of room for it."""
+    bars = axes.barh(names, counts, color=BLUE)
+    axes.bar_label(bars, labels, padding=3, fontsize=9)
+    axes.invert_yaxis()
+    axes.margins(x=room)
+
+
 def name_rows(axes: Axes, names: Sequence[str], *, room: float = 0.5) -> None:
     """One name a row, the first above, with so much room over it."""
     axes.set_yticks(range(len(names)), names)

@@ -79,12 +79,9 @@ def confused_pairs(pairs: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
     """
     figure, axes = style.canvas(0.9 + 0.27 * len(pairs))
     names = pairs["true"] + " → " + pairs["predicted"]
-    bars = axes.barh(names, pairs["products"], color=style.BLUE)
     shares = zip(pairs["products"], pairs["share"], strict=True)
     labels = [f"{number:,} ({share:.0%})" for number, share in shares]
-    axes.bar_label(bars, labels, padding=3, fontsize=9)
-    axes.invert_yaxis()
-    axes.margins(x=0.15)
+    style.count_bars(axes, names, pairs["products"], labels, room=0.15)
     return style.finish(axes, title=title, xlabel="test products (share of the true class)",
                         ylabel="true → predicted class")  # fmt: skip
 
