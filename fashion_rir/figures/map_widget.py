@@ -74,15 +74,7 @@ def explorer(
     )
     panel = ipywidgets.HTML("Drag over a region to see its products.")
 
-    def hover(change: dict) -> None:
-        if change["new"] >= 0:
-            dots.card = product_card(catalog, change["new"])
-
-    def select(change: dict) -> None:
-        panel.value = selection_html(catalog, change["new"])
-
-    dots.observe(hover, names="hovered")
-    dots.observe(select, names="selected")
+    _answer(dots, panel, catalog)
     if place is None:
         return ipywidgets.VBox([dots, panel])
     button = ipywidgets.FileUpload(accept="image/*", description="Drop a photo")
@@ -130,6 +122,20 @@ def data_uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _answer(dots: MapWidget, panel: ipywidgets.HTML, catalog: Catalog) -> None:
+    """Show the product that is hovered over, and those of a selected region."""
+
+    def hover(change: dict) -> None:
+        if change["new"] >= 0:
+            dots.card = product_card(catalog, change["new"])
+
+    def select(change: dict) -> None:
+        panel.value = selection_html(catalog, change["new"])
+
+    dots.observe(hover, names="hovered")
+    dots.observe(select, names="selected")
 
 
 def _dropped(
