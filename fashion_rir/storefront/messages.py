@@ -6,19 +6,12 @@ fields below is passed over.
 
 import reprlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import PureWindowsPath
 from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+import pydantic
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from fashion_rir.errors import FashionRirError, ParameterError, unknown_name
 from fashion_rir.search.gallery import MEASURES
@@ -43,18 +36,26 @@ FAULTS = {
     "wanted": "The filters are texts by attribute, but {name} is {value}.",
     "product": "A product is asked for by its number, not by {value}; pick another.",
     "box": BAD_BOX,
-    "text": "A product is looked for by its name, not by {value}.",
-    "seed": "The seed of a draw is a whole number below 2^32, not {value}.",
-    "name": "A photo's name is a text, not {value}; rename it.",
 }
 
 UNKNOWN = "The page asked for something unknown; reload it."
 
 
-class Checked(BaseModel):
+def _known(what: str, name: str, known: Sequence[str]) -> str:
+    if name not in known:
+        raise unknown_name(what, name[:80], known)
+    return name
+
+
+Measure = Annotated[str, AfterValidator(partial(_known, "similarity measure", known=MEASURES))]
+
+Filter = Annotated[str, AfterValidator(partial(_known, "filter", known=FILTERS))]
+
+
+class Checked(pydantic.BaseModel):
     """Kinds of values are exact: no text stands for a number, no truth value for 1."""
 
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+    model_config = pydantic.ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Settings(Checked):
@@ -70,26 +71,16 @@ class Settings(Checked):
     """
 
     model: str
-    measure: str = "cosine"
+    measure: Measure = "cosine"
     n_results: Literal[PAGE_SIZES] = PAGE_SIZES[0]
     page: int = Field(0, ge=0, lt=MOST_PAGES)
     threshold: float | None = None
-    wanted: dict[str, str] = {}
+    wanted: dict[Filter, str] = {}
 
-    @field_validator("model")
+    @pydantic.field_validator("model")
     @classmethod
     def _is_shown(cls, model: str, info: ValidationInfo) -> str:
-        return _one_of("model", model, info.context["models"]) if info.context else model
-
-    @field_validator("measure")
-    @classmethod
-    def _is_measure(cls, measure: str) -> str:
-        return _one_of("similarity measure", measure, MEASURES)
-
-    @field_validator("wanted")
-    @classmethod
-    def _are_filters(cls, wanted: dict[str, str]) -> dict[str, str]:
-        return {_one_of("filter", name, FILTERS): value for name, value in wanted.items()}
+        return _known("model", model, (info.context or {}).get("models", [model]))
 
 
 def _on_the_photo(box: tuple[float, ...]) -> tuple[float, ...]:
@@ -138,7 +129,7 @@ class Query(Checked):
 
 Message = Picks | Upload | Query
 
-READER = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+READER = pydantic.TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
 def read(message: object, models: Sequence[str]) -> Message:
@@ -153,7 +144,7 @@ def read(message: object, models: Sequence[str]) -> Message:
     """
     try:
         return READER.validate_python(message, context={"models": models})
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         fault = error.errors(include_url=False)[0]
         named = fault.get("ctx", {}).get("error")
         if isinstance(named, FashionRirError):
@@ -162,9 +153,3 @@ def read(message: object, models: Sequence[str]) -> Message:
         sentence = next((FAULTS[one] for one in reversed(fields) if one in FAULTS), UNKNOWN)
         name, value = "".join(map(str, fault["loc"][-1:]))[:80], reprlib.repr(fault["input"])
         raise ParameterError(sentence.format(name=name, value=value)) from error
-
-
-def _one_of(what: str, name: str, known: Sequence[str]) -> str:
-    if name not in known:
-        raise unknown_name(what, name[:80], known)
-    return name
