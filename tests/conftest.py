@@ -9,7 +9,7 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 from pathlib import Path
 
 import pytest
-from drawn_catalog import ARTICLE_TYPES, photo, product_row, write_styles
+from drawn_catalog import ARTICLE_TYPES, photo, product_row, write_catalog
 from hypothesis import HealthCheck, settings
 
 # What a test starts in a process of its own finds `torture` and the drawings, too.
@@ -34,9 +34,5 @@ def product_rows() -> list[list[str]]:
 @pytest.fixture
 def catalog_folder(tmp_path: Path, product_rows: list[list[str]]) -> Path:
     """Kaggle's layout: styles.csv beside images/<id>.jpg; twelve products, all in order."""
-    folder = tmp_path / "catalogue"
-    write_styles(folder, product_rows)
-    (folder / "images").mkdir()
-    for number, row in enumerate(product_rows):
-        (folder / "images" / f"{row[0]}.jpg").write_bytes(photo(number))
-    return folder
+    photos = [photo(number) for number in range(len(product_rows))]
+    return write_catalog(tmp_path / "catalogue", product_rows, photos)

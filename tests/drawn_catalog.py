@@ -47,6 +47,15 @@ def write_styles(folder: Path, rows: Sequence[Sequence[str]], header: Sequence[s
         csv.writer(file).writerows([header, *rows])
 
 
+def write_catalog(folder: Path, rows: Sequence[Sequence[str]], photos: Sequence[bytes]) -> Path:
+    """Kaggle's layout: `styles.csv` beside `images/<id>.jpg`; returns the folder."""
+    write_styles(folder, rows)
+    (folder / "images").mkdir()
+    for row, data in zip(rows, photos, strict=True):
+        (folder / "images" / f"{row[0]}.jpg").write_bytes(data)
+    return folder
+
+
 def zip_folder(folder: Path, path: Path) -> Path:
     """Pack a folder's content as Kaggle does: paths relative to the folder."""
     with zipfile.ZipFile(path, "w") as archive:

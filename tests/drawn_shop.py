@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import yaml
-from drawn_catalog import write_styles
+from drawn_catalog import write_catalog
 from PIL import Image, ImageDraw
 
 from fashion_rir.data import catalog
@@ -29,11 +29,9 @@ SOCKS = {4001: (30, 160, 60)}
 
 def shop_folder(root: Path) -> Path:
     """Draw the products and lay out the project's folder; returns the catalogue's folder."""
-    folder = root / "catalogue"
-    write_styles(folder, [row(product) for product in (*SHIRTS, *SHOES, *SOCKS)])
-    (folder / "images").mkdir()
-    for product, colour in {**SHIRTS, **SHOES, **SOCKS}.items():
-        (folder / "images" / f"{product}.jpg").write_bytes(picture(colour))
+    products = {**SHIRTS, **SHOES, **SOCKS}
+    folder = write_catalog(root / "catalogue", list(map(row, products)),
+                           list(map(picture, products.values())))  # fmt: skip
     (root / "profiles").mkdir()
     (root / "notebooks").mkdir()
     text = yaml.safe_dump({"notebooks": {"10-storefront": PARAMETERS}})
@@ -50,7 +48,7 @@ def embedded_shop(root: Path) -> tuple[Workspace, catalog.Catalog]:
     for floor in (MeanColour(), RawPixels()):
         model = floor.metadata("resize")["model"]
         embed.embed_catalog(products, floor, preprocessing="resize",
-                                 path=workspace.feature_store(model))  # fmt: skip
+                            path=workspace.feature_store(model))  # fmt: skip
     return workspace, products
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from drawn_catalog import parquet_of, photo, product_row, write_styles
+from drawn_catalog import parquet_of, photo, product_row, write_catalog, write_styles
 from odd_inputs import odd_inputs
 from PIL import Image
 
@@ -334,9 +334,7 @@ def _parquets() -> Iterator[Case]:
 
 
 def _load_parquet(folder: Path, damage: Callable[[bytes], bytes]) -> None:
-    write_styles(folder / "in", [product_row(1001)])
-    (folder / "in" / "images").mkdir()
-    (folder / "in" / "images" / "1001.jpg").write_bytes(photo(1))
+    write_catalog(folder / "in", [product_row(1001)], [photo(1)])
     path = parquet_of(folder / "in", folder / "train.parquet")
     path.write_bytes(damage(path.read_bytes()))
     assert len(catalog.load(path)) == 1

@@ -298,7 +298,7 @@ def _sizes() -> Iterator[Found]:
         assert (found.size, found.image.size) == ((16_000, 12_000), (8_000, 6_000))
 
     def uploaded(folder: Path) -> None:
-        from fashion_rir.storefront.app import decode_upload
+        from fashion_rir.storefront.photos import decode_upload
 
         data = encoded(Image.new("RGB", (8064, 6048), RED), "JPEG")
         assert decode_upload(data, "IMG_0001.JPG").size == (2048, 1536)

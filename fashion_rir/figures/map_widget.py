@@ -64,7 +64,7 @@ def explorer(
     """
     scale = _scale(made.coordinates)
     values = catalog.products[label]
-    colours = maps.colours_of(values, len(maps.CLASS_COLOURS))
+    colours = maps.colours_of(values)
     codes = pd.Index(list(colours)).get_indexer(values)
     dots = MapWidget(
         description=f"t-SNE map of {len(made)} products, coloured by {label}",
@@ -74,22 +74,15 @@ def explorer(
     )
     panel = ipywidgets.HTML("Drag over a region to see its products.")
 
-    def hover(change: dict) -> None:
-        if change["new"] >= 0:
-            dots.card = product_card(catalog, change["new"])
-
-    def select(change: dict) -> None:
-        panel.value = selection_html(catalog, change["new"])
-
-    dots.observe(hover, names="hovered")
-    dots.observe(select, names="selected")
+    _answer(dots, panel, catalog)
     if place is None:
         return ipywidgets.VBox([dots, panel])
     button = ipywidgets.FileUpload(accept="image/*", description="Drop a photo")
 
     def drop(change: dict) -> None:
         for file in change["new"]:
-            panel.value = _dropped(catalog, made, dots, place, file, scale)
+            panel.value, placed = _dropped(catalog, made, file, place)
+            dots.placed = [*dots.placed, *scale(placed).tolist()]
 
     button.observe(drop, names="value")
     return ipywidgets.VBox([dots, button, panel])
@@ -131,27 +124,36 @@ def data_uri(picture: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def _answer(dots: MapWidget, panel: ipywidgets.HTML, catalog: Catalog) -> None:
+    """Show the product that is hovered over, and those of a selected region."""
+
+    def hover(change: dict) -> None:
+        if change["new"] >= 0:
+            dots.card = product_card(catalog, change["new"])
+
+    def select(change: dict) -> None:
+        panel.value = selection_html(catalog, change["new"])
+
+    dots.observe(hover, names="hovered")
+    dots.observe(select, names="selected")
+
+
 def _dropped(
-    catalog: Catalog,
-    made: Projection,
-    dots: MapWidget,
-    place: Callable[[Image.Image], np.ndarray],
-    file: dict,
-    scale: Callable[[np.ndarray], np.ndarray],
-) -> str:
-    """Place an uploaded photo on the map; returns what to say of it."""
-    name = html.escape(str(file["name"]))
+    catalog: Catalog, made: Projection, file: dict, place: Callable[[Image.Image], np.ndarray]
+) -> tuple[str, np.ndarray]:
+    """What to say of an uploaded photo, and its places on the map: one, or none at a fault."""
     try:
         picture = images.decode(bytes(file["content"]), str(file["name"]))
         placed = place(picture)
     except FashionRirError as error:
-        return f"<p>{html.escape(str(error))}</p>"
-    dots.placed = [*dots.placed, *scale(placed).tolist()]
+        return f"<p>{html.escape(str(error))}</p>", np.empty((0, 2))
+    name = html.escape(str(file["name"]))
     nearest = np.linalg.norm(made.coordinates - placed, axis=1).argsort()[:SHOWN_TYPES].tolist()
-    return (
+    text = (
         f"<p>{name} is at the cross. {_img(data_uri(picture), name)} Nearest on the map:</p>"
         f"{selection_html(catalog, nearest)}"
     )
+    return text, placed
 
 
 def _scale(coordinates: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

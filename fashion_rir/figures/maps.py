@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.patheffects as effects
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -17,16 +16,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fashion_rir.errors import ParameterError
-from fashion_rir.figures.plots import PALETTE, WIDTH
+from fashion_rir.figures import style
 
 OTHER, MISSING = "other", "no value"
 
 LIGHT_GREY, PALE_GREY = "#b8b8b8", "#e4e4e4"
 
 # The palette's eighth colour is a grey, which stands for 'other' here.
-CLASS_COLOURS = [colour for number, colour in enumerate(PALETTE) if number != 7]
+CLASS_COLOURS = [colour for number, colour in enumerate(style.PALETTE) if number != 7]
 
-INK = 1.3e5  # points squared of ink that a panel of `WIDTH` bears
+INK = 1.3e5  # points squared of ink that a panel of `style.WIDTH` bears
+
+LISTED = 24  # colour names in a legend
+
+NAMED_FROM = 0.5  # share of a figure's width that a map must take to have its classes named
 
 NAME_BINS = 15  # a class is named where most of its products are, by bins each way
 
@@ -51,25 +54,24 @@ NAMED_COLOURS = {
 }  # fmt: skip
 
 
-def label_map(
-    coordinates: np.ndarray, values: pd.Series, *, title: str, most: int = 9, names: bool = True
-) -> tuple[Figure, Axes]:
+def label_map(coordinates: np.ndarray, values: pd.Series, *, title: str) -> tuple[Figure, Axes]:
     """One map, a dot a product, coloured by its label.
+
+    The most frequent classes have a colour of their own, and are named at the middle of their
+    products; the rest is `other`.
 
     Args:
         coordinates: shape (n_products, 2).
         values: the label of each product, None where there is none; its name heads the legend.
         title: of the figure.
-        most: so many classes get a colour of their own, the most frequent; the rest is `other`.
-        names: whether each of them is named at the middle of its products.
 
     Raises:
         ParameterError: not one finite coordinate pair for each label.
     """
     _check(coordinates, values)
-    colours = colours_of(values, most)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.72 * WIDTH), layout="constrained")
-    _draw(axes, coordinates, values, colours, width=0.75 * WIDTH, names=names)
+    colours = colours_of(values)
+    figure, axes = style.canvas(0.72 * style.WIDTH)
+    _draw(axes, coordinates, values, colours, 0.75)
     axes.set(title=title)
     figure.legend(handles=_handles(values, colours), loc="outside right upper", fontsize=9,
                   title=str(values.name))  # fmt: skip
@@ -77,9 +79,8 @@ def label_map(
 
 
 def label_maps(
-    maps: Mapping[str, tuple[np.ndarray, pd.Series]], *, title: str, columns: int = 2,
-    most: int = 9,
-) -> tuple[Figure, np.ndarray]:  # fmt: skip
+    maps: Mapping[str, tuple[np.ndarray, pd.Series]], *, title: str, columns: int = 2
+) -> tuple[Figure, np.ndarray]:
     """Small multiples: several maps with the same colours for the same classes.
 
     Args:
@@ -87,7 +88,6 @@ def label_maps(
             with a colour, and the counts beside them, are those of the largest map.
         title: of the figure.
         columns: panels side by side.
-        most: see `label_map`.
 
     Raises:
         ParameterError: no map, or see `label_map`.
@@ -96,55 +96,47 @@ def label_maps(
         raise ParameterError("There is no map to draw; give one at least.")
     for coordinates, values in maps.values():
         _check(coordinates, values)
-    sizes = {len(values) for _, values in maps.values()}
     largest = max((values for _, values in maps.values()), key=len)
-    colours = colours_of(largest, most)
-    rows, width = math.ceil(len(maps) / columns), WIDTH / columns
-    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 0.95 * width * rows + 1),
-                                layout="constrained", squeeze=False)  # fmt: skip
+    colours = colours_of(largest)
+    rows = math.ceil(len(maps) / columns)
+    figure, axes = style.panels(0.95 * style.WIDTH / columns * rows + 1, columns, rows=rows,
+                                title=title)  # fmt: skip
     for ax in axes.flat[len(maps) :]:
         ax.axis("off")
     for ax, (name, (coordinates, values)) in zip(axes.flat, maps.items(), strict=False):
-        _draw(ax, coordinates, values, colours, width=width, names=columns < 3)
+        _draw(ax, coordinates, values, colours, 1 / columns)
         ax.set_title(name, fontsize=10)
-    figure.suptitle(title)
-    heading = str(largest.name) if len(sizes) == 1 else f"{largest.name} (on the largest map)"
-    figure.legend(handles=_handles(largest, colours), loc="outside lower center", fontsize=8,
-                  ncols=5, title=heading)  # fmt: skip
+    is_alike = all(len(values) == len(largest) for _, values in maps.values())
+    heading = str(largest.name) if is_alike else f"{largest.name} (on the largest map)"
+    style.legend_below(figure, handles=_handles(largest, colours), ncols=5, title=heading)
     return figure, axes
 
 
-def colour_map(
-    coordinates: np.ndarray, values: pd.Series, *, title: str, most: int = 24
-) -> tuple[Figure, Axes]:
+def colour_map(coordinates: np.ndarray, values: pd.Series, *, title: str) -> tuple[Figure, Axes]:
     """One map whose dots have the products' own colours.
 
     Args:
         coordinates: shape (n_products, 2).
         values: colour names as the catalogue has them.
         title: of the figure.
-        most: so many stand in the legend, the most frequent.
 
     Raises:
         ParameterError: see `label_map`.
     """
     _check(coordinates, values)
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.78 * WIDTH), layout="constrained")
+    figure, axes = style.canvas(0.78 * style.WIDTH)
     axes.set_facecolor("#d6dbe0")  # white products must be seen
     _frame(axes, coordinates)
     fills = values.map(NAMED_COLOURS).fillna(LIGHT_GREY)
     order = np.random.default_rng(0).permutation(len(values))  # no colour lies on top of all
-    _scatter(axes, coordinates[order], fills.to_numpy()[order], width=0.75 * WIDTH)
+    _scatter(axes, coordinates[order], fills.to_numpy()[order], **_dots(len(values), 0.75))
     axes.set(title=title)
     frequent = values.value_counts()
-    handles = [
-        Line2D([], [], linestyle="", marker="o", markeredgecolor="0.4",
-               color=NAMED_COLOURS.get(name, LIGHT_GREY), label=f"{name} ({count:,})")
-        for name, count in frequent.head(most).items()
-    ]  # fmt: skip
-    left = len(frequent) - most
+    handles = [_dot(f"{name} ({count:,})", NAMED_COLOURS.get(name, LIGHT_GREY), edge="0.4")
+               for name, count in frequent.head(LISTED).items()]  # fmt: skip
+    left = len(frequent) - LISTED
     heading = f"{values.name}; {left} more are not listed" if left > 0 else str(values.name)
-    figure.legend(handles=handles, loc="outside lower center", fontsize=8, ncols=5, title=heading)
+    style.legend_below(figure, handles=handles, ncols=5, title=heading)
     return figure, axes
 
 
@@ -158,49 +150,45 @@ def survival(
         columns: columns of it, and what to call them.
         title: of the figure.
     """
-    figure, axes = plt.subplots(1, len(columns), figsize=(WIDTH, 3.2), layout="constrained",
-                                squeeze=False)  # fmt: skip
+    figure, axes = style.panels(3.2, len(columns), title=title)
+    ticks = sorted(table["perplexity"].unique())
     markers = dict(zip(sorted(table["start"].unique()), "os", strict=False))
     for ax, (column, name) in zip(axes.flat, columns.items(), strict=True):
         for number, (start, rows) in enumerate(table.groupby("start")):
-            ax.plot(rows["perplexity"], rows[column], markers[start], color=PALETTE[number],
+            ax.plot(rows["perplexity"], rows[column], markers[start], color=style.PALETTE[number],
                     alpha=0.8, label=f"start: {start}")  # fmt: skip
         ax.set_xscale("log")
-        ticks = sorted(table["perplexity"].unique())
         ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         ax.minorticks_off()
         ax.set(xlabel="perplexity (log scale)", ylabel=name)
         ax.grid(alpha=0.3)
     axes.flat[0].legend(fontsize=8)
-    figure.suptitle(title)
     return figure, axes
 
 
-def colours_of(values: pd.Series, most: int) -> dict[str, object]:
-    """A colour for each of the most frequent classes, the most frequent first.
-
-    Raises:
-        ParameterError: more classes than there are colours that can be told apart.
-    """
-    if not 1 <= most <= len(CLASS_COLOURS):
-        raise ParameterError(f"Ask for 1 to {len(CLASS_COLOURS)} colours, not {most}.")
-    frequent = values.value_counts().index[:most]
-    return dict(zip(frequent, CLASS_COLOURS, strict=False))
+def colours_of(values: pd.Series) -> dict[str, object]:
+    """A colour for each of the most frequent classes, the most frequent first."""
+    return dict(zip(values.value_counts().index, CLASS_COLOURS, strict=False))
 
 
 def _draw(
-    axes: Axes, coordinates: np.ndarray, values: pd.Series, colours: Mapping[str, object], *,
-    width: float, names: bool,
-) -> None:  # fmt: skip
+    axes: Axes,
+    coordinates: np.ndarray,
+    values: pd.Series,
+    colours: Mapping[str, object],
+    share: float,
+) -> None:
+    """The dots of a map in axes that take a share of a figure's width; rare classes below."""
     _frame(axes, coordinates)
     is_named = values.isin(list(colours)).to_numpy()
     rest = np.where(values.isna(), PALE_GREY, LIGHT_GREY)
-    _scatter(axes, coordinates[~is_named], rest[~is_named], width=width, n_all=len(values))
+    dots = _dots(len(values), share)
+    _scatter(axes, coordinates[~is_named], rest[~is_named], **dots)
     order = np.random.default_rng(0).permutation(np.flatnonzero(is_named))
-    fills = [colours[value] for value in values.to_numpy()[order]]
-    _scatter(axes, coordinates[order], fills, width=width, n_all=len(values))
-    if names:
-        _name_classes(axes, coordinates, values, colours, width)
+    _scatter(axes, coordinates[order], [colours[value] for value in values.to_numpy()[order]],
+             **dots)  # fmt: skip
+    if share >= NAMED_FROM:
+        _name_classes(axes, coordinates, values, colours, share)
 
 
 def _frame(axes: Axes, coordinates: np.ndarray) -> None:
@@ -212,25 +200,29 @@ def _frame(axes: Axes, coordinates: np.ndarray) -> None:
 
 
 def _name_classes(
-    axes: Axes, coordinates: np.ndarray, values: pd.Series, colours: Mapping[str, object],
-    width: float,
-) -> None:  # fmt: skip
+    axes: Axes,
+    coordinates: np.ndarray,
+    values: pd.Series,
+    colours: Mapping[str, object],
+    share: float,
+) -> None:
     """Each class' name where it is densest; one that would cover another's is left out."""
-    reach = np.array(NAME_REACH) * np.ptp(axes.get_xlim()) * WIDTH / width
+    left, right = axes.get_xlim()
+    reach = np.array(NAME_REACH) * (right - left) / share
     taken: list[np.ndarray] = []
     for name in colours:
         of_class = coordinates[(values == name).to_numpy()]
         if not len(of_class):
             continue
         place = _densest(of_class)
-        if all((np.abs(place - other) > reach).any() for other in taken):
-            taken.append(place)
-            share = (place[0] - axes.get_xlim()[0]) / np.ptp(axes.get_xlim())
-            side = (
-                "left" if share < NAME_MARGIN else "right" if share > 1 - NAME_MARGIN else "center"
-            )
-            label = axes.annotate(name, place, ha=side, va="center", fontsize=8)
-            label.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
+        if any((np.abs(place - other) <= reach).all() for other in taken):
+            continue
+        taken.append(place)
+        across = (place[0] - left) / (right - left)
+        is_inside = NAME_MARGIN <= across <= 1 - NAME_MARGIN
+        side = "center" if is_inside else "left" if across < 0.5 else "right"
+        label = axes.annotate(name, place, ha=side, va="center", fontsize=8)
+        label.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
 
 
 def _densest(coordinates: np.ndarray) -> np.ndarray:
@@ -244,13 +236,14 @@ def _densest(coordinates: np.ndarray) -> np.ndarray:
     return coordinates[(bins[0] == column) & (bins[1] == row)].mean(axis=0)
 
 
-def _scatter(
-    axes: Axes, coordinates: np.ndarray, fills: Sequence, *, width: float, n_all: int | None = None
-) -> None:
-    n_all = n_all or len(coordinates)
-    size = float(np.clip(INK * (width / WIDTH) ** 2 / n_all, 1.0, 16))
-    alpha = 0.9 if n_all < 5_000 else 0.6
-    axes.scatter(*coordinates.T, s=size, c=fills, alpha=alpha, linewidths=0, rasterized=True)
+def _dots(n_products: int, share: float) -> dict[str, float]:
+    """Size and alpha of a map's dots, in axes that take a share of a figure's width."""
+    size = float(np.clip(INK * share**2 / n_products, 1.0, 16))
+    return {"s": size, "alpha": 0.9 if n_products < 5_000 else 0.6}
+
+
+def _scatter(axes: Axes, coordinates: np.ndarray, fills: Sequence, **dots: float) -> None:
+    axes.scatter(*coordinates.T, c=fills, linewidths=0, rasterized=True, **dots)
     axes.set(xticks=[], yticks=[])
     axes.set_xlabel("t-SNE 1 (no unit)", fontsize=8)
     axes.set_ylabel("t-SNE 2 (no unit)", fontsize=8)
@@ -264,8 +257,13 @@ def _handles(values: pd.Series, colours: Mapping[str, object]) -> list[Line2D]:
         shown[f"{OTHER} ({n_rest} classes)"] = LIGHT_GREY
     if values.isna().any():
         shown[f"{MISSING} ({values.isna().sum():,})"] = PALE_GREY
-    return [Line2D([], [], linestyle="", marker="o", color=colour, label=name)
-            for name, colour in shown.items()]  # fmt: skip
+    return [_dot(name, colour) for name, colour in shown.items()]
+
+
+def _dot(name: str, colour: object, *, edge: object = None) -> Line2D:
+    """A dot of the legend."""
+    return Line2D([], [], linestyle="", marker="o", color=colour, label=name,
+                  markeredgecolor=edge)  # fmt: skip
 
 
 def _check(coordinates: np.ndarray, values: pd.Series) -> None:

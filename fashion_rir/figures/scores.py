@@ -9,9 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fashion_rir.figures.plots import BLUE, GREEN, GREY, ORANGE, PALETTE, WIDTH
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+from fashion_rir.figures import style
 
 
 def between_bounds(
@@ -31,25 +29,20 @@ def between_bounds(
         ceilings: likewise; green lines.
         title: of the figure.
     """
-    height = 1.8 + 0.36 * len(table)
-    figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained")
+    figure, axes = style.canvas(1.8 + 0.36 * len(table))
     places = np.arange(len(table))
     value = table[metric]
     error = [value - table[f"{metric} low"], table[f"{metric} high"] - value]
-    axes.errorbar(value, places, xerr=np.maximum(error, 0), fmt="o", color=BLUE, capsize=3)
+    axes.errorbar(value, places, xerr=np.maximum(error, 0), fmt="o", color=style.BLUE, capsize=3)
     for place, number in zip(places, value, strict=True):
-        axes.annotate(f"{number:.3f}", (number, place), textcoords="offset points", xytext=(0, 6),
-                      ha="center", fontsize=9)  # fmt: skip
-    for bounds, colour in ((floors, GREY), (ceilings, GREEN)):
-        for style, (name, number) in zip(("-", "--", ":", "-."), bounds.items(), strict=False):
-            axes.axvline(number, color=colour, linestyle=style, label=f"{name} ({number:.3f})")
-    axes.set_yticks(places, table["model"])
-    axes.set_ylim(len(table) - 0.5, -0.7)
-    axes.set(title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)", ylabel="model",
-             xlim=(0, 1.04))  # fmt: skip
-    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
-    sns.despine(figure)
-    return figure, axes
+        style.note(axes, f"{number:.3f}", (number, place), (0, 6), ha="center")
+    for bounds, colour in ((floors, style.GREY), (ceilings, style.GREEN)):
+        for dashes, (name, number) in zip(("-", "--", ":", "-."), bounds.items(), strict=False):
+            axes.axvline(number, color=colour, linestyle=dashes, label=f"{name} ({number:.3f})")
+    style.name_rows(axes, table["model"], room=0.7)
+    style.legend_below(figure, ncols=3)
+    return style.finish(axes, title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)",
+                        ylabel="model", xlim=(0, 1.04))  # fmt: skip
 
 
 def thesis_bars(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
@@ -59,21 +52,20 @@ def thesis_bars(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
         table: from `protocols.thesis_table`; a missing number leaves a gap.
         title: of the figure.
     """
-    columns = {"mAP, thesis": GREY, "mAP, its protocol": ORANGE, "mAP, held out": BLUE}
-    names = ("in the thesis", "ours, by its protocol", "ours, held out")
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.8), layout="constrained")
+    columns = {"mAP, thesis": ("in the thesis", style.GREY),
+               "mAP, its protocol": ("ours, by its protocol", style.ORANGE),
+               "mAP, held out": ("ours, held out", style.BLUE)}  # fmt: skip
+    figure, axes = style.canvas(3.8)
     places = np.arange(len(table))
-    for number, (column, colour) in enumerate(columns.items()):
+    for number, (column, (name, colour)) in enumerate(columns.items()):
         heights = table[column].to_numpy(float) if column in table else np.full(len(table), np.nan)
-        bars = axes.bar(places + 0.27 * (number - 1), heights, 0.25, color=colour,
-                        label=names[number])  # fmt: skip
+        bars = axes.bar(places + 0.27 * (number - 1), heights, 0.25, color=colour, label=name)
         labels = ["" if np.isnan(height) else f"{height:.2f}" for height in heights]
         axes.bar_label(bars, labels, fontsize=8)
     axes.set_xticks(places, table.index)
-    axes.set(title=title, xlabel="model", ylabel="mAP by articleType (0 to 1)", ylim=(0, 1.04))
     axes.legend(fontsize=8)
-    sns.despine(figure)
-    return figure, axes
+    return style.finish(axes, title=title, xlabel="model", ylabel="mAP by articleType (0 to 1)",
+                        ylim=(0, 1.04))  # fmt: skip
 
 
 def difference_matrix(
@@ -87,8 +79,7 @@ def difference_matrix(
         title: of the figure.
         what: the difference is of, such as `held-out mAP`.
     """
-    size = 1.6 + 0.55 * len(difference)
-    figure, axes = plt.subplots(figsize=(WIDTH, size), layout="constrained")
+    figure, axes = style.canvas(1.6 + 0.55 * len(difference))
     text = difference.map("{:+.3f}".format)
     limit = float(difference.abs().to_numpy().max()) or 1.0
     sns.heatmap(difference.mask(is_noise), annot=text, fmt="", cmap="PuOr_r", vmin=-limit,
@@ -111,18 +102,15 @@ def single_queries(shares: Mapping[str, Mapping[str, float]], *, title: str) -> 
         shares: by model, the share of queries by number of hits, `0` to `10`.
         title: of the figure.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.6), layout="constrained")
+    figure, axes = style.canvas(3.6)
     width = 0.8 / len(shares)
     for number, (name, of_hits) in enumerate(shares.items()):
         places = np.arange(11) + width * (number - (len(shares) - 1) / 2)
         heights = [100 * of_hits[str(hits)] for hits in range(11)]
-        axes.bar(places, heights, width, color=PALETTE[number], label=name, edgecolor="white")
-    axes.set_xticks(range(11))
-    axes.set(title=title, xlabel="hits among the first ten matches of one query",
-             ylabel="share of queries (%)")  # fmt: skip
+        axes.bar(places, heights, width, color=style.PALETTE[number], label=name, edgecolor="white")
     axes.legend(fontsize=8)
-    sns.despine(figure)
-    return figure, axes
+    return style.finish(axes, title=title, xlabel="hits among the first ten matches of one query",
+                        ylabel="share of queries (%)", xticks=range(11))  # fmt: skip
 
 
 def classes_by_size(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[Figure, Axes]:
@@ -132,17 +120,14 @@ def classes_by_size(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[
         tables: by model, columns `class`, `queries`, `mAP`.
         title: of the figure.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 4.2), layout="constrained")
+    figure, axes = style.canvas(4.2)
     for number, (name, table) in enumerate(tables.items()):
-        axes.scatter(table["queries"], table["mAP"], s=16, alpha=0.7, color=PALETTE[number],
-                     marker=MARKERS[number % len(MARKERS)], label=name)  # fmt: skip
-    axes.set_xscale("log")
-    axes.set(title=title, xlabel="products of the class (log scale)",
-             ylabel="mAP of the class (0 to 1)", ylim=(-0.02, 1.02))  # fmt: skip
-    axes.grid(alpha=0.3)
+        axes.scatter(table["queries"], table["mAP"], s=16, alpha=0.7, label=name,
+                     **style.line_style(number))  # fmt: skip
     axes.legend(fontsize=8)
-    sns.despine(figure)
-    return figure, axes
+    return style.finish(axes, title=title, xlabel="products of the class (log scale)", xscale="log",
+                        ylabel="mAP of the class (0 to 1)", ylim=(-0.02, 1.02),
+                        grid="both")  # fmt: skip
 
 
 def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figure, Axes]:
@@ -154,8 +139,8 @@ def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figur
         title: of the figure.
     """
     labels = list(dict.fromkeys(cells.sort_values("label")["label"]))
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.6 + 0.45 * len(labels)), layout="constrained")
-    styles = {"thesis": (ORANGE, "^", 0.12), "held_out": (BLUE, "o", -0.12)}
+    figure, axes = style.canvas(1.6 + 0.45 * len(labels))
+    styles = {"thesis": (style.ORANGE, "^", 0.12), "held_out": (style.BLUE, "o", -0.12)}
     for protocol, (colour, marker, offset) in styles.items():
         chosen = cells[cells["protocol"] == protocol]
         places = [labels.index(label) + offset for label in chosen["label"]]
@@ -163,12 +148,10 @@ def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figur
                      label=protocol)  # fmt: skip
     axes.axvline(target, color="black", linewidth=1, label=f"reported: {target:.3f}")
     axes.set_yticks(range(len(labels)), labels)
-    axes.set(title=title, xlabel="mAP (0 to 1); one point a cut-off, normalisation and average",
-             ylabel="relevant by", xlim=(-0.02, 1.02))  # fmt: skip
-    axes.grid(axis="x", alpha=0.3)
-    figure.legend(fontsize=8, loc="outside lower center", ncols=3)
-    sns.despine(figure)
-    return figure, axes
+    style.legend_below(figure, ncols=3)
+    return style.finish(axes, title=title, ylabel="relevant by", xlim=(-0.02, 1.02), grid="x",
+                        xlabel="mAP (0 to 1); one point a cut-off, normalisation and "
+                        "average")  # fmt: skip
 
 
 def verdicts_by_chapter(counts: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
@@ -179,8 +162,8 @@ def verdicts_by_chapter(counts: pd.DataFrame, *, title: str) -> tuple[Figure, Ax
         title: of the figure.
     """
     shown = counts.drop(index="all", columns="all")
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.6 + 0.5 * len(shown)), layout="constrained")
-    colours = (GREEN, PALETTE[9], ORANGE, PALETTE[4], "0.75", "0.92")
+    figure, axes = style.canvas(1.6 + 0.5 * len(shown))
+    colours = (style.GREEN, style.PALETTE[9], style.ORANGE, style.PALETTE[4], "0.75", "0.92")
     left = np.zeros(len(shown))
     for (verdict, numbers), colour in zip(shown.items(), colours, strict=True):
         bars = axes.barh(shown.index, numbers, left=left, label=verdict, color=colour,
@@ -188,7 +171,6 @@ def verdicts_by_chapter(counts: pd.DataFrame, *, title: str) -> tuple[Figure, Ax
         axes.bar_label(bars, [n or "" for n in numbers], label_type="center", fontsize=9)
         left += numbers.to_numpy()
     axes.invert_yaxis()
-    axes.set(title=title, xlabel="number of claims", ylabel="where the claim stands")
-    figure.legend(fontsize=9, loc="outside lower center", ncols=3)
-    sns.despine(figure)
-    return figure, axes
+    style.legend_below(figure, ncols=3, fontsize=9)
+    return style.finish(axes, title=title, xlabel="number of claims",
+                        ylabel="where the claim stands")  # fmt: skip

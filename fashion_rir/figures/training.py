@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -10,9 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fashion_rir.errors import ParameterError
-from fashion_rir.figures.plots import BLUE, GREY, PALETTE, WIDTH
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+from fashion_rir.figures import style
 
 
 def learning_curves(
@@ -36,23 +33,23 @@ def learning_curves(
     """
     if not curves:
         raise ParameterError("There is no training whose curve could be shown; give one at least.")
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.6), layout="constrained")
+    figure, axes = style.panels(3.6, 2, title=title)
+    axes = axes[0]
     for number, (name, curve) in enumerate(curves.items()):
-        style = _style(number)
+        look = style.line_style(number)
         epochs = np.arange(1, len(curve) + 1)
         for ax, column in zip(axes, ("loss", metric), strict=True):
             if column in curve:
-                ax.plot(epochs, curve[column], label=name, markersize=5, **style)
+                ax.plot(epochs, curve[column], label=name, markersize=5, **look)
             if f"val_{column}" in curve:
                 ax.plot(epochs, curve[f"val_{column}"], linestyle="--", fillstyle="none",
-                        markersize=5, label=f"{name}, validation", **style)  # fmt: skip
+                        markersize=5, label=f"{name}, validation", **look)  # fmt: skip
     longest = max(map(len, curves.values()))
     for ax, what in zip(axes, ("loss", f"{metric} ({metric_range})"), strict=True):
         ax.set(xlabel="epoch", ylabel=what, xlim=(0.5, longest + 0.5))
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         ax.grid(alpha=0.3)
     axes[0].legend(fontsize=8)
-    figure.suptitle(title)
     sns.despine(figure)
     return figure, axes
 
@@ -64,16 +61,13 @@ def reliability(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[Figu
         tables: from `classification.calibration`, by the model's name.
         title: of the figure.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH * 0.6, 4.2), layout="constrained")
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":", label="as sure as right")
+    figure, axes = style.canvas(4.2, width=style.WIDTH * 0.6)
+    axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=":", label="as sure as right")
     for number, (name, table) in enumerate(tables.items()):
-        axes.plot(table["confidence"], table["accuracy"], label=name, **_style(number))
-    axes.set(title=title, xlabel="confidence (mean of the bin, 0 to 1)",
-             ylabel="accuracy (share of the bin, 0 to 1)")  # fmt: skip
-    axes.grid(alpha=0.3)
+        axes.plot(table["confidence"], table["accuracy"], label=name, **style.line_style(number))
     axes.legend()
-    sns.despine(figure)
-    return figure, axes
+    return style.finish(axes, title=title, xlabel="confidence (mean of the bin, 0 to 1)",
+                        ylabel="accuracy (share of the bin, 0 to 1)", grid="both")  # fmt: skip
 
 
 def confused_pairs(pairs: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
@@ -83,18 +77,13 @@ def confused_pairs(pairs: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
         pairs: from `classification.confused_pairs`.
         title: of the figure.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.27 * len(pairs)), layout="constrained")
+    figure, axes = style.canvas(0.9 + 0.27 * len(pairs))
     names = pairs["true"] + " → " + pairs["predicted"]
-    bars = axes.barh(names, pairs["products"], color=BLUE)
-    labels = [f"{n:,} ({share:.0%})" for n, share in zip(pairs["products"], pairs["share"],
-                                                       strict=True)]  # fmt: skip
-    axes.bar_label(bars, labels, padding=3, fontsize=9)
-    axes.invert_yaxis()
-    axes.margins(x=0.15)
-    axes.set(title=title, xlabel="test products (share of the true class)",
-             ylabel="true → predicted class")  # fmt: skip
-    sns.despine(figure)
-    return figure, axes
+    shares = zip(pairs["products"], pairs["share"], strict=True)
+    labels = [f"{number:,} ({share:.0%})" for number, share in shares]
+    style.count_bars(axes, names, pairs["products"], labels, room=0.15)
+    return style.finish(axes, title=title, xlabel="test products (share of the true class)",
+                        ylabel="true → predicted class")  # fmt: skip
 
 
 def metric_by_model(
@@ -110,20 +99,16 @@ def metric_by_model(
         xlabel: what the metrics are, with their range.
         ylabel: what the rows are.
     """
-    figure, axes = plt.subplots(figsize=(WIDTH, 1.4 + 0.36 * len(table)), layout="constrained")
+    figure, axes = style.canvas(1.4 + 0.36 * len(table))
     places = np.arange(len(table))
     for number, column in enumerate(columns):
         spread = table.get(f"{column} spread")
         error = None if spread is None else spread.fillna(0)
         axes.errorbar(table[column], places, xerr=error, linestyle="none", capsize=3, label=column,
-                      **_style(number))  # fmt: skip
-    axes.set_yticks(places, table.index)
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    axes.grid(alpha=0.3)
-    figure.legend(fontsize=8, loc="outside lower center", ncols=min(5, len(columns)))
-    sns.despine(figure)
-    return figure, axes
+                      **style.line_style(number))  # fmt: skip
+    style.name_rows(axes, table.index)
+    style.legend_below(figure, ncols=min(5, len(columns)))
+    return style.finish(axes, title=title, xlabel=xlabel, ylabel=ylabel, grid="both")
 
 
 def metric_by_setting(
@@ -143,31 +128,24 @@ def metric_by_setting(
         title: of the figure.
         before: the metrics before training, drawn as dotted lines.
     """
-    figure, axes = plt.subplots(1, len(settings), figsize=(WIDTH, 3.8), layout="constrained",
-                                sharey=True, squeeze=False)  # fmt: skip
+    figure, axes = style.panels(3.8, len(settings), title=title, sharey=True)
+    axes = axes[0]
     usual = table[list(settings)].mode().iloc[0]
-    for ax, setting in zip(axes[0], settings, strict=True):
+    for ax, setting in zip(axes, settings, strict=True):
         others = [other for other in settings if other != setting]
         shown = table[(table[others] == usual[others]).all(axis=1)].sort_values(setting)
         for number, column in enumerate(columns):
-            style = _style(number)
-            ax.plot(shown[setting], shown[column], label=column, markersize=5, **style)
-            ax.axhline(before[column], color=style["color"], linestyle=":", linewidth=1)
+            look = style.line_style(number)
+            ax.plot(shown[setting], shown[column], label=column, markersize=5, **look)
+            ax.axhline(before[column], color=look["color"], linestyle=":", linewidth=1)
         fixed = ", ".join(f"{other} {usual[other]:g}" for other in others)
         ax.set_xscale("log")
         ax.set_xticks(shown[setting], [f"{value:g}" for value in shown[setting]])
         ax.minorticks_off()
         ax.set(xlabel=f"{setting} ({fixed}; log scale)")
         ax.grid(alpha=0.3)
-    axes[0, 0].set_ylabel("held-out precision@10 (0 to 1)")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), fontsize=8,
-                  loc="outside lower center", ncols=len(columns),
-                  title="dotted: before training")  # fmt: skip
-    figure.suptitle(title)
+    axes[0].set_ylabel("held-out precision@10 (0 to 1)")
+    style.legend_below(figure, *axes[0].get_legend_handles_labels(), ncols=len(columns),
+                       title="dotted: before training")  # fmt: skip
     sns.despine(figure)
-    return figure, axes[0]
-
-
-def _style(number: int) -> dict[str, object]:
-    """Colour and marker of a line; the eight markers and ten colours come round again."""
-    return {"color": PALETTE[number % len(PALETTE)], "marker": MARKERS[number % len(MARKERS)]}
+    return figure, axes

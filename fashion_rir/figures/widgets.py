@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from fashion_rir.figures import plots
 
+SHOWN_VALUES = 12  # of an attribute, the most frequent
+
 
 def attribute_explorer(products: pd.DataFrame, columns: Sequence[str]) -> ipywidgets.Widget:
     """Two menus and the table of products by both attributes.
@@ -27,15 +29,13 @@ def attribute_explorer(products: pd.DataFrame, columns: Sequence[str]) -> ipywid
     return _redrawn([rows, across], draw)
 
 
-def attribute_table(products: pd.DataFrame, row: str, column: str, *, most: int = 12) -> Figure:
+def attribute_table(products: pd.DataFrame, row: str, column: str) -> Figure:
     """The static picture of `attribute_explorer`: the most frequent values of two attributes."""
-    top_rows = products[row].value_counts().index[:most]
-    top_columns = products[column].value_counts().index[:most]
+    rows, columns = (products[name].value_counts().head(SHOWN_VALUES) for name in (row, column))
     if row == column:
-        counts = products[row].value_counts().loc[top_rows]
-        return plots.bar_counts(counts, title=f"Products by {row}")[0]
+        return plots.bar_counts(rows, title=f"Products by {row}")[0]
     table = pd.crosstab(products[row], products[column])
-    table = table.reindex(index=top_rows, columns=top_columns, fill_value=0)
+    table = table.reindex(index=rows.index, columns=columns.index, fill_value=0)
     return plots.heatmap_counts(table, title=f"Products by {row} and {column}")[0]
 
 

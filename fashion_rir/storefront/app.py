@@ -6,37 +6,23 @@ runs in JupyterLab, and by `fashion-rir storefront` as a page of its own (`store
 An uploaded photo stays in the memory of the visitor's own process; nothing is written to disk.
 """
 
-import io
 import logging
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets
 from PIL import Image
 
-from fashion_rir.data import images
 from fashion_rir.embedding import embed
-from fashion_rir.errors import FashionRirError, ImageError, ParameterError
+from fashion_rir.errors import FashionRirError, ImageError
 from fashion_rir.search.gallery import MEASURES, Gallery
-from fashion_rir.storefront import map, models, search
-from fashion_rir.storefront.search import Found, Settings
+from fashion_rir.storefront import map, messages, models, photos, search
+from fashion_rir.storefront.messages import Picks, Query, Settings, Upload
 from fashion_rir.storefront.shop import Shop, open_shop
 from fashion_rir.workspace.folders import Workspace
-
-MAX_UPLOAD_BYTES = 8_000_000  # Jupyter's web socket takes messages of up to 10 MiB
-
-MAX_UPLOAD_PIXELS = 30_000_000  # `images` takes larger photos of phones
-
-KEPT_SIDE = 2048  # pixels: a larger upload is scaled down, by the page or once it is unpacked
-
-SENT_WHOLE_BYTES = 2_000_000  # a larger photo is scaled down by the page before it is sent
-
-SHOWN_SIDE = 480  # of the preview
-
-MIN_CROP = 0.02  # share of a side
 
 N_PICKS = 12
 
@@ -80,11 +66,11 @@ class Storefront(anywidget.AnyWidget):
                 "models": self._names,
                 "model": first,
                 "measures": list(MEASURES),
-                "page_sizes": list(search.PAGE_SIZES),
+                "page_sizes": list(messages.PAGE_SIZES),
                 "filters": shop.choices,
-                "max_bytes": MAX_UPLOAD_BYTES,
-                "sent_whole_bytes": SENT_WHOLE_BYTES,
-                "kept_side": KEPT_SIDE,
+                "max_bytes": photos.MAX_UPLOAD_BYTES,
+                "sent_whole_bytes": photos.SENT_WHOLE_BYTES,
+                "kept_side": photos.KEPT_SIDE,
                 "fault": "" if self._names else _no_store(shop.workspace),
             }
         )
@@ -94,31 +80,28 @@ class Storefront(anywidget.AnyWidget):
         """The answer to one message of the page.
 
         Args:
-            message: what is asked (`kind`: `picks`, `upload`, `search`, `csv` or `map`), and its
-                details; nothing in it is trusted.
+            message: what is asked, see `messages`; nothing in it is trusted.
             buffers: the bytes that came with it.
 
         Returns:
             The reply and its buffers. A fault that the visitor can mend is a reply of the kind
             `error`; any other is too, and is written to the log.
         """
-        message = message if isinstance(message, dict) else {}
-        ways: dict[str, Callable[[dict, list], Reply]] = {
+        ways: dict[str, Callable[[messages.Message, bytes], Reply]] = {
             "picks": self._picks, "upload": self._upload, "search": self._search,
             "csv": self._csv, "map": self._map,
         }  # fmt: skip
         try:
-            way = ways.get(str(message.get("kind")))
-            if way is None:
-                raise ParameterError("The page asked for something unknown; reload it.")
-            reply, out = way(message, buffers)
+            asked = messages.read(message, self._names)
+            reply, out = ways[asked.kind](asked, bytes(buffers[0]) if buffers else b"")
         except FashionRirError as error:
             reply, out = {"kind": "error", "text": str(error)}, []
         except Exception as error:  # one visitor's fault must not end his session
             log.exception("the storefront failed")
             text = f"Something went wrong ({type(error).__name__}). Try again, or reload the page."
             reply, out = {"kind": "error", "text": text}, []
-        return reply | {"request": message.get("request")}, out
+        request = message.get("request") if isinstance(message, dict) else None
+        return reply | {"request": request}, out
 
     def _answer(self, _: object, message: object, buffers: list) -> None:
         reply, out = self.answer(message, buffers)
@@ -127,82 +110,73 @@ class Storefront(anywidget.AnyWidget):
     def _say(self, text: str) -> None:
         self.send({"kind": "status", "text": f"{text} …"})
 
-    def _picks(self, message: dict, _: list) -> Reply:
-        text = str(message.get("text", ""))[:200]
-        seed = message.get("seed", 0)
-        rows = search.products_named(self._shop, text, most=N_PICKS,
-                                       seed=seed if type(seed) is int else 0)  # fmt: skip
+    def _picks(self, asked: Picks, _: bytes) -> Reply:
+        rows = search.products_named(self._shop, asked.text, most=N_PICKS, seed=asked.seed)
         return {"kind": "picks", "cards": self._cards(rows)}, self._photos(rows)
 
-    def _upload(self, message: dict, buffers: list) -> Reply:
-        name = PureWindowsPath(str(message.get("name", ""))).name[:80] or "The upload"
-        data = bytes(buffers[0]) if buffers else b""
-        self._photo = decode_upload(data, name)
-        shown = self._photo.copy()
-        shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    def _upload(self, asked: Upload, data: bytes) -> Reply:
+        name = asked.name or "The upload"
+        self._photo = photos.decode_upload(data, name)
         size = {"width": self._photo.width, "height": self._photo.height}
-        return {"kind": "upload", "name": name, **size}, [_jpeg(shown)]
+        return {"kind": "upload", "name": name, **size}, [photos.preview(self._photo)]
 
-    def _search(self, message: dict, _: list) -> Reply:
+    def _search(self, asked: Query, _: bytes) -> Reply:
         start = time.perf_counter()
-        settings = Settings.from_message(message.get("settings"), self._names)
-        gallery = self._open_gallery(settings)[0]
-        found, attributes = self._find(message, settings)
-        curve = models.calibration(self._shop, settings.model, gallery, self._say)
+        gallery, vector, row = self._open_query(asked)
+        found = search.search(self._shop, gallery, vector, asked.settings, own_id=asked.product)
+        curve = models.calibration(self._shop, asked.settings.model, gallery, self._say)
+        if row is None:
+            attributes = search.guessed_attributes(self._shop, gallery, vector)
+        else:
+            attributes = search.product_attributes(self._shop, row)
         # The empty end of the bar: no similarity at all, or the largest distance that was seen.
         seen = [*curve["thresholds"][-1:], *found.distances[-1:].tolist()]
-        empty = 1.0 if settings.measure == "cosine" else max(seen, default=1.0) or 1.0
+        empty = 1.0 if asked.settings.measure == "cosine" else max(seen, default=1.0) or 1.0
         cards = self._cards(found.rows)
         for card, distance in zip(cards, found.distances.tolist(), strict=True):
             card |= {"distance": distance, "share": max(0.0, 1 - distance / empty)}
             card |= search.reasons(attributes, card["attributes"])
-        photos = self._photos(found.rows)
+        shown = [*found.rows, *([] if row is None else [row])]
         reply = {
             "kind": "results", "cards": cards, "curve": curve, "query": attributes,
             "n_matches": found.n_matches, "is_match": found.is_match, "has_more": found.has_more,
-            "page": settings.page, "measure": settings.measure,
+            "page": asked.settings.page, "measure": asked.settings.measure,
         }  # fmt: skip
-        product = _product_id(message)
-        if product is not None:
-            row = self._row(product)
+        if row is not None:
             reply["query_card"] = self._cards([row])[0]
-            photos.append(self._shop.photo(row))
-        return reply | {"seconds": time.perf_counter() - start}, photos
+        return reply | {"seconds": time.perf_counter() - start}, self._photos(shown)
 
-    def _csv(self, message: dict, _: list) -> Reply:
-        settings = Settings.from_message(message.get("settings"), self._names)
-        found = self._find(message, settings)[0]
-        return {"kind": "csv", "csv": search.as_csv(self._shop, found, settings)}, []
+    def _csv(self, asked: Query, _: bytes) -> Reply:
+        gallery, vector, _ = self._open_query(asked)
+        found = search.search(self._shop, gallery, vector, asked.settings, own_id=asked.product)
+        return {"kind": "csv", "csv": search.as_csv(self._shop, found, asked.settings)}, []
 
-    def _map(self, message: dict, _: list) -> Reply:
-        settings = Settings.from_message(message.get("settings"), self._names)
-        gallery, metadata = self._open_gallery(settings)
-        if settings.model not in self._maps:
-            self._maps[settings.model] = map.open_map(self._shop, metadata)
-        made = self._maps[settings.model]
-        product = _product_id(message)
-        if product is not None and message.get("box") is None:
-            spot = made[self._row(product)]
+    def _map(self, asked: Query, _: bytes) -> Reply:
+        model = asked.settings.model
+        if model not in self._maps:
+            metadata = self._open_gallery(asked.settings)[1]
+            self._maps[model] = map.open_map(self._shop, metadata)
+        gallery, vector, row = self._open_query(asked)
+        spots = self._maps[model]
+        is_whole = row is not None and asked.box is None
+        spot = spots[row] if is_whole else map.spot_of(spots, self._shop, gallery, vector)
+        return map.reply(self._shop, spots, spot)
+
+    def _open_query(self, asked: Query) -> tuple[Gallery, np.ndarray, int | None]:
+        """What is searched, by which vector, and the row of the product that it is of, if any."""
+        gallery, metadata = self._open_gallery(asked.settings)
+        if asked.product is None:
+            row, photo = None, self._photo
+            if photo is None:
+                raise ImageError("There is no photo to search with; upload one, or pick a product.")
         else:
-            vector = self._vector(message, metadata)
-            spot = map.spot_of(made, self._shop, gallery, vector)
-        return map.reply(self._shop, made, spot)
-
-    def _find(self, message: dict, settings: Settings) -> tuple[Found, dict[str, str]]:
-        """The results, and what the query is, or probably is."""
-        gallery, metadata = self._open_gallery(settings)
-        product = _product_id(message)
-        if product is None:
-            vector = self._vector(message, metadata)
-            found = search.search(self._shop, gallery, vector, settings)
-            near = gallery.search(vector[None], min(search.N_VOTERS, len(gallery))).ids[0]
-            rows = [self._shop.row_of[int(one)] for one in near]
-            return found, search.guessed_attributes(self._shop, rows)
-        row = self._row(product)
-        is_whole = message.get("box") is None
-        vector = np.array(gallery.vectors[row]) if is_whole else self._vector(message, metadata)
-        found = search.search(self._shop, gallery, vector, settings, own_id=product)
-        return found, search.product_attributes(self._shop, row)
+            row = self._shop.row(asked.product)
+            if asked.box is None:
+                return gallery, np.array(gallery.vectors[row]), row
+            photo = self._shop.catalog.read_image(self._shop.products["image_name"].iloc[row])
+        vector = embed.embed_image(photos.crop(photo, asked.box), self._open_embedder(metadata),
+                                   preprocessing=metadata["preprocessing"])  # fmt: skip
+        return gallery, vector, row
 
     def _open_gallery(self, settings: Settings) -> tuple[Gallery, dict[str, str]]:
         key = settings.model, settings.measure
@@ -211,26 +185,12 @@ class Storefront(anywidget.AnyWidget):
             self._gallery = key, *models.open_gallery(self._shop, *key, self._say)
         return self._gallery[1:]
 
-    def _vector(self, message: dict, metadata: dict[str, str]) -> np.ndarray:
-        """The embedding of the uploaded photo, or of a product's, inside the crop box."""
-        product = _product_id(message)
-        photo = self._photo
-        if product is not None:
-            photo = self._shop.catalog.read_image(f"{product}.jpg")
-        if photo is None:
-            raise ImageError("There is no photo to search with; upload one, or pick a product.")
+    def _open_embedder(self, metadata: dict[str, str]) -> embed.Embedder:
         model = metadata.get("model", "")
         if self._embedder is None or self._embedder[0] != model:
             self._say(f"Loading the network {model}")
             self._embedder = model, models.open_embedder(self._shop, metadata)
-        cut = crop(photo, message.get("box"))
-        return embed.embed_image(cut, self._embedder[1],
-                                      preprocessing=metadata["preprocessing"])  # fmt: skip
-
-    def _row(self, product: int) -> int:
-        if product not in self._shop.row_of:
-            raise ParameterError(f"There is no product {product} in this catalogue; pick another.")
-        return self._shop.row_of[product]
+        return self._embedder[1]
 
     def _cards(self, rows: Sequence[int]) -> list[dict]:
         """What the page says of some products."""
@@ -248,66 +208,8 @@ class Storefront(anywidget.AnyWidget):
         return [self._shop.photo(row) for row in rows]
 
 
-def decode_upload(data: bytes, name: str) -> Image.Image:
-    """An uploaded file as a picture: by its content, whatever it is called; its first frame.
-
-    Args:
-        data: the file's bytes.
-        name: what the visitor calls it.
-
-    Raises:
-        ImageError: empty, too large, no picture, or damaged.
-    """
-    if len(data) > MAX_UPLOAD_BYTES:
-        raise ImageError(
-            f"{name} has {len(data) / 1e6:.1f} MB; the limit is {MAX_UPLOAD_BYTES / 1e6:.0f} MB. "
-            "Scale it down first."
-        )
-    photo = images.decode(data, name, for_size=KEPT_SIDE // images.DRAFT_MARGIN,
-                          max_pixels=MAX_UPLOAD_PIXELS)  # fmt: skip
-    photo.thumbnail((KEPT_SIDE, KEPT_SIDE))
-    return photo
-
-
-def crop(photo: Image.Image, box: object) -> Image.Image:
-    """The part of a photo inside a box.
-
-    Args:
-        photo: the whole.
-        box: left, top, right and bottom as shares of the sides; the whole photo if None.
-
-    Raises:
-        ParameterError: no such box, or one that is too small.
-    """
-    if box is None:
-        return photo
-    try:
-        left, top, right, bottom = (float(value) for value in box)
-    except (TypeError, ValueError) as error:
-        raise ParameterError("A crop box is four numbers; draw it again.") from error
-    is_inside = 0 <= left < right <= 1 and 0 <= top < bottom <= 1
-    if not is_inside or min(right - left, bottom - top) < MIN_CROP:
-        raise ParameterError("The crop box is too small, or not on the photo; draw it again.")
-    width, height = photo.size
-    corners = [left * width, top * height, right * width, bottom * height]
-    left, top, right, bottom = (round(value) for value in corners)
-    return photo.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
-
-
-def _product_id(message: dict) -> int | None:
-    """The catalogue product that is asked with; None if it is the uploaded photo."""
-    product = message.get("product")
-    return product if type(product) is int else None
-
-
 def _text(value: object) -> str:
     return value if isinstance(value, str) else "(without a name)"
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=88)
-    return buffer.getvalue()
 
 
 def _no_store(workspace: Workspace) -> str:

@@ -25,6 +25,7 @@ from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import FashionRirError, RecordError, StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.shop import Shop
+from fashion_rir.system import write_text
 from fashion_rir.workspace.folders import Workspace
 
 Say = Callable[[str], None]
@@ -217,11 +218,8 @@ def calibration(
         pass
     say(f"Calibrating the threshold of {model}, {gallery.measure}")
     curve = _calibrated(shop, gallery)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.part")
     kept = {"fingerprint": _fingerprint(shop, gallery), "curve": curve}
-    partial.write_text(json.dumps(kept), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(kept), StoreError)
     return curve
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, onnx_engine
 from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import FashionRirError, StoreError, WeightsError
 from fashion_rir.search.gallery import MEASURES
 from fashion_rir.storefront import models
@@ -40,9 +41,6 @@ def prepare(
         make_map: such as `tsne.map_for_shop`, makes the map of a small catalogue; without it,
             notebook 07 makes it.
 
-    Returns:
-        The shop.
-
     Raises:
         CatalogError: the catalogue is not there or cannot be read.
         FashionRirError: the first model can be neither found nor made.
@@ -56,7 +54,7 @@ def prepare(
         say(f"Embedding {len(catalog):,} products by {first} (goes on where it stopped)")
         network = _build(parameters["backbone"], parameters["image_size"], parameters)
         stores.embed(workspace, catalog, network, preprocessing=parameters["preprocessing"],
-                          engine="onnx")  # fmt: skip
+                     engine="onnx")  # fmt: skip
     for model in models.shown_models(shop) if every_export else [first]:
         try:
             _export(shop, model, parameters, say)
@@ -66,10 +64,7 @@ def prepare(
         gallery = models.open_gallery(shop, first, measure, say)[0]
         models.calibration(shop, first, gallery, say)
     if make_map and len(catalog) <= MAP_PRODUCTS:
-        try:
-            _map_model(shop, first, make_map)
-        except FashionRirError as error:
-            say(f"No t-SNE map: {error}")
+        _map_model(shop, first, make_map, say)
     return shop
 
 
@@ -107,10 +102,10 @@ def _export(shop: Shop, model: str, parameters: Mapping[str, object], say: Say) 
     onnx_engine.OnnxBackbone(network, path)
 
 
-def _map_model(shop: Shop, model: str, make_map: MakeMap) -> None:
-    from fashion_rir.embedding.store import FeatureStore
-
-    metadata = models.store_metadata(shop, model)
-    store = FeatureStore.open(shop.workspace.feature_store(model))
-    vectors = store.load(shop.products["image_name"])[1]
-    make_map(shop.workspace, shop.catalog, (vectors, metadata), MapSettings())
+def _map_model(shop: Shop, model: str, make_map: MakeMap, say: Say) -> None:
+    try:
+        store = FeatureStore.open(shop.workspace.feature_store(model))
+        vectors = store.load(shop.products["image_name"])[1]
+        make_map(shop.workspace, shop.catalog, (vectors, store.metadata), MapSettings())
+    except FashionRirError as error:
+        say(f"No t-SNE map: {error}")

@@ -2,23 +2,18 @@
 
 import csv
 import io
-import math
 import re
 import string
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from fashion_rir.data import filters
-from fashion_rir.errors import ParameterError, unknown_name
-from fashion_rir.search.gallery import MEASURES, Gallery
-from fashion_rir.storefront.shop import FILTERS, Shop, plain
-
-PAGE_SIZES = (12, 24, 48)
-
-MOST_PAGES = 50
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.storefront.messages import MOST_PAGES, Settings
+from fashion_rir.storefront.shop import Shop, plain
 
 # What is compared to say why a product matched, and what it is called on the page.
 ATTRIBUTES = {
@@ -36,59 +31,6 @@ QUOTES = "“”„‘’‚«»‹›…–—、。"  # that string.punctuatio
 N_VOTERS = 10  # nearest products that say what an uploaded photo probably shows
 
 CSV_COLUMNS = ("rank", "id", "name", *ATTRIBUTES.values(), "measure", "distance")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a visitor has chosen beside the query.
-
-    Attributes:
-        model: one of `models.model_names`.
-        measure: one of `gallery.MEASURES`.
-        n_results: products a page, one of `PAGE_SIZES`.
-        page: from 0.
-        threshold: the largest distance that counts as a match; None if any does.
-        wanted: a value by attribute, of `shop.FILTERS`.
-    """
-
-    model: str
-    measure: str = "cosine"
-    n_results: int = PAGE_SIZES[0]
-    page: int = 0
-    threshold: float | None = None
-    wanted: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def from_message(cls, message: object, models: Sequence[str]) -> "Settings":
-        """Settings as a browser sent them: nothing in them is trusted.
-
-        Raises:
-            ParameterError: a value that is not allowed; names it.
-        """
-        message = message if isinstance(message, dict) else {}
-        model, measure = message.get("model"), message.get("measure", "cosine")
-        if model not in models:
-            raise unknown_name("model", model, models)
-        if measure not in MEASURES:
-            raise unknown_name("similarity measure", measure, MEASURES)
-        n_results, page = message.get("n_results", PAGE_SIZES[0]), message.get("page", 0)
-        if n_results not in PAGE_SIZES:
-            raise ParameterError(f"A page shows {PAGE_SIZES} products, not {n_results!r}.")
-        if type(page) is not int or not 0 <= page < MOST_PAGES:
-            raise ParameterError(f"There are pages 0 to {MOST_PAGES - 1}, not {page!r}.")
-        threshold = message.get("threshold")
-        is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-        if threshold is not None and not (is_number and math.isfinite(threshold)):
-            raise ParameterError(f"A threshold is a distance, not {threshold!r}.")
-        wanted = message.get("wanted") or {}
-        if not isinstance(wanted, dict):
-            raise ParameterError("The filters must be values by attribute.")
-        for name, value in wanted.items():
-            if name not in FILTERS:
-                raise unknown_name("filter", name, FILTERS)
-            if not isinstance(value, str):
-                raise ParameterError(f"The filter {name} is a text, not {value!r}.")
-        return cls(model, measure, n_results, page, threshold, wanted)
 
 
 @dataclass(frozen=True)
@@ -113,7 +55,12 @@ class Found:
 
 
 def search(
-    shop: Shop, gallery: Gallery, vector: np.ndarray, settings: Settings, *, own_id: int = -1
+    shop: Shop,
+    gallery: Gallery,
+    vector: np.ndarray,
+    settings: Settings,
+    *,
+    own_id: int | None = None,
 ) -> Found:
     """One page of the products that are closest to a query.
 
@@ -122,39 +69,34 @@ def search(
         gallery: their embeddings, in the same order.
         vector: of the query, float32, shape (embedding_dim,).
         settings: what was chosen.
-        own_id: the query's own product, which is not shown; -1 if it is none.
+        own_id: the query's own product, which is not shown; None if it is none.
 
     Raises:
-        ParameterError: a filter's value that no product has.
+        ParameterError: a filter's value that no product has, or no such product.
         StoreError: an embedding that cannot be compared.
     """
-    where = filters.matching(shop.products, **settings.wanted) if settings.wanted else None
-    n_candidates = len(gallery) if where is None else int(where.sum())
-    first = settings.page * settings.n_results
-    own = None if own_id < 0 else [own_id]
-    k = min(first + settings.n_results + 1, len(gallery) - (own is not None))
-    if n_candidates == 0 or k < 1:
-        nothing = np.array([], dtype=np.int64)
-        return Found(nothing, nothing.astype(np.float32), 0, False, False)
-    found = gallery.search(vector[None], k, exclude_ids=own, where=where)
-    is_there = found.ids[0] >= 0
-    ids, distances = found.ids[0][is_there], found.distances[0][is_there]
-    n_matches, is_match = n_candidates - _is_candidate(shop, own_id, where), True
+    is_wanted = filters.matching(shop.products, **settings.wanted)
+    if own_id is not None:
+        is_wanted[shop.row(own_id)] = False
+    n_matches = int(is_wanted.sum())
+    first, last = settings.page * settings.n_results, (settings.page + 1) * settings.n_results
+    if n_matches == 0:
+        return Found(np.empty(0, np.int64), np.empty(0, np.float32), 0, False, False)
+    found = gallery.search(vector[None], min(last + 1, n_matches), where=is_wanted)
+    ids, distances = found.ids[0], found.distances[0]
+    is_match = True
     if settings.threshold is not None:
-        all_distances = gallery.distances(vector[None])[0]
-        is_near = all_distances <= settings.threshold
-        if where is not None:
-            is_near &= where
-        n_matches = int(is_near.sum()) - _is_candidate(shop, own_id, is_near)
-        is_match = bool((distances <= settings.threshold).any())
+        is_near = distances <= settings.threshold
+        is_match = bool(is_near.any())
+        n_matches = 0
         if is_match:
-            is_near = distances <= settings.threshold
             ids, distances = ids[is_near], distances[is_near]
-            n_matches = max(n_matches, len(ids))  # a rounding apart, where the last one is cut
+            all_distances = gallery.distances(vector[None])[0]
+            n_near = int((is_wanted & (all_distances <= settings.threshold)).sum())
+            n_matches = max(n_near, len(ids))  # a rounding apart, where the last one is cut
     rows = np.array([shop.row_of[int(product)] for product in ids], dtype=np.int64)
-    last = first + settings.n_results
-    return Found(rows[first:last], distances[first:last], n_matches if is_match else 0, is_match,
-                 len(rows) > last and settings.page + 1 < MOST_PAGES)  # fmt: skip
+    has_more = len(rows) > last and settings.page + 1 < MOST_PAGES
+    return Found(rows[first:last], distances[first:last], n_matches, is_match, has_more)
 
 
 def product_attributes(shop: Shop, row: int) -> dict[str, str]:
@@ -164,21 +106,23 @@ def product_attributes(shop: Shop, row: int) -> dict[str, str]:
             if pd.notna(product[name])}  # fmt: skip
 
 
-def guessed_attributes(shop: Shop, rows: Sequence[int]) -> dict[str, str]:
+def guessed_attributes(shop: Shop, gallery: Gallery, vector: np.ndarray) -> dict[str, str]:
     """What an uploaded photo probably shows: what most of its nearest products are.
 
     Args:
         shop: the products.
-        rows: the nearest products.
+        gallery: their embeddings.
+        vector: of the photo, shape (embedding_dim,).
 
     Returns:
-        The value of each attribute that more than half of the rows share.
+        The value of each attribute that more than half of the `N_VOTERS` nearest share.
     """
-    near = shop.products.iloc[list(rows)]
+    near = gallery.search(vector[None], min(N_VOTERS, len(gallery))).ids[0]
+    rows = shop.products.iloc[[shop.row_of[int(product)] for product in near]]
     guessed = {}
     for name, shown in ATTRIBUTES.items():
-        counts = near[name].value_counts()
-        if len(counts) and counts.iloc[0] > len(near) / 2:
+        counts = rows[name].value_counts()
+        if len(counts) and counts.iloc[0] > len(rows) / 2:
             guessed[shown] = str(counts.index[0])
     return guessed
 
@@ -251,9 +195,3 @@ def plain_words(text: str) -> list[str]:
 
 def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def _is_candidate(shop: Shop, product: int, where: np.ndarray | None) -> int:
-    """1 if the product is among the candidates, 0 otherwise."""
-    row = shop.row_of.get(product)
-    return int(row is not None and (where is None or bool(where[row])))

@@ -5,7 +5,6 @@ once, and keeps the table of products and one file with all photos; `open_shop` 
 that all visitors of one machine share its pages.
 """
 
-import io
 import json
 import mmap
 import os
@@ -22,8 +21,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from fashion_rir.data.catalog import COLUMNS, Catalog
-from fashion_rir.errors import ImageError, StoreError
-from fashion_rir.system import remove_where_possible
+from fashion_rir.errors import ImageError, ParameterError, StoreError
+from fashion_rir.storefront.photos import as_jpeg
+from fashion_rir.system import remove_where_possible, write_text
 from fashion_rir.workspace.folders import Workspace
 
 SCHEMA_VERSION = 1
@@ -63,6 +63,16 @@ class Shop:
     def row_of(self) -> dict[int, int]:
         """The row of a product by its id."""
         return {int(product): row for row, product in enumerate(self.products["id"])}
+
+    def row(self, product: int) -> int:
+        """The row of a product that a visitor asks for.
+
+        Raises:
+            ParameterError: there is none with this id.
+        """
+        if product not in self.row_of:
+            raise ParameterError(f"There is no product {product} in this catalogue; pick another.")
+        return self.row_of[product]
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
@@ -143,9 +153,7 @@ def prepare(
         sizes = _pack(catalog, folder / f"photos-{stem}.bin")
         catalog.products.assign(photo_bytes=sizes).to_parquet(folder / f"products-{stem}.parquet")
         about = {"schema": SCHEMA_VERSION, "data_hash": data_hash, "stem": stem}
-        partial = folder / f"shop.{os.getpid()}.part"
-        partial.write_text(json.dumps(about), encoding="utf-8")
-        partial.replace(folder / "shop.json")  # last: then all is there
+        write_text(folder / "shop.json", json.dumps(about), StoreError)  # last: then all is there
         made = (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet"))
         remove_where_possible(file for file in made if stem not in file.name)
     except OSError as error:
@@ -195,9 +203,7 @@ def _pack(catalog: Catalog, path: Path) -> np.ndarray:
 def _smaller(catalog: Catalog, name: str) -> bytes:
     image = catalog.read_image(name)
     image.thumbnail((SHOWN_HEIGHT, SHOWN_HEIGHT), Image.Resampling.BILINEAR)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    return as_jpeg(image, quality=90)
 
 
 def _broken(path: Path, error: Exception) -> StoreError:

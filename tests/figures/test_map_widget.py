@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from drawn_catalog import photo, product_row, write_styles
+from drawn_catalog import photo, product_row, write_catalog
 from PIL import Image
 
 from fashion_rir.data import catalog as data_catalog
@@ -96,10 +96,8 @@ def test_a_large_region_shows_some_pictures_of_all(catalog, made, monkeypatch) -
 def test_a_name_is_never_read_as_html(tmp_path) -> None:
     row = product_row(1001)
     row[-1] = '<script>"x"</script>'
-    write_styles(tmp_path, [row])
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "1001.jpg").write_bytes(photo(1))
-    shown = map_widget.selection_html(data_catalog.load(tmp_path), [0])
+    folder = write_catalog(tmp_path / "catalogue", [row], [photo(1)])
+    shown = map_widget.selection_html(data_catalog.load(folder), [0])
     assert "<script>" not in shown
     assert 'alt="&lt;script&gt;&quot;x&quot;' in shown
 

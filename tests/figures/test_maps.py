@@ -1,11 +1,5 @@
 """maps: colours go to the frequent classes, and every map says what it shows."""
 
-import warnings
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,13 +9,13 @@ from matplotlib.colors import to_hex
 from fashion_rir.errors import ParameterError
 from fashion_rir.figures import maps as figures_maps
 
+pytestmark = pytest.mark.filterwarnings("error")
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
-    plt.close("all")
+
+@pytest.fixture
+def two_colours(monkeypatch) -> None:
+    """Of the classes, two get a colour."""
+    monkeypatch.setattr(figures_maps, "CLASS_COLOURS", figures_maps.CLASS_COLOURS[:2])
 
 
 @pytest.fixture
@@ -43,8 +37,10 @@ def n_dots(axes: plt.Axes) -> int:
     return sum(len(dots.get_offsets()) for dots in axes.collections)
 
 
-def test_a_map_has_a_dot_a_product_and_a_legend_with_counts(coordinates, values) -> None:
-    figure, axes = figures_maps.label_map(coordinates, values, title="A map", most=2)
+def test_a_map_has_a_dot_a_product_and_a_legend_with_counts(
+    coordinates, values, two_colours
+) -> None:
+    figure, axes = figures_maps.label_map(coordinates, values, title="A map")
     figure.canvas.draw()
     assert n_dots(axes) == 12
     assert axes.get_title() == "A map"
@@ -74,10 +70,10 @@ def test_a_map_of_one_class_needs_no_other(coordinates) -> None:
     assert legend(figure) == ["Men (12)"]
 
 
-def test_colours_are_the_first_map_s_on_all(coordinates, values) -> None:
+def test_colours_are_the_first_map_s_on_all(coordinates, values, two_colours) -> None:
     rarer = pd.Series(["Ties"] * 12, name="articleType")
     figure, axes = figures_maps.label_maps(
-        {"first": (coordinates, values), "second": (coordinates, rarer)}, title="Two", most=2
+        {"first": (coordinates, values), "second": (coordinates, rarer)}, title="Two"
     )
     assert [ax.get_title() for ax in axes.flat] == ["first", "second"]
     assert [n_dots(ax) for ax in axes.flat] == [12, 12]
@@ -86,19 +82,22 @@ def test_colours_are_the_first_map_s_on_all(coordinates, values) -> None:
     assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
 
 
-def test_a_legend_of_maps_counts_the_largest_wherever_it_stands(coordinates, values) -> None:
+def test_a_legend_of_maps_counts_the_largest_wherever_it_stands(
+    coordinates, values, two_colours
+) -> None:
     part = values.iloc[:4]
     maps = {"a sample": (coordinates[:4], part), "all": (coordinates, values)}
     for chosen in (maps, dict(reversed(maps.items()))):
-        figure, _ = figures_maps.label_maps(chosen, title="Two", most=2)
+        figure, _ = figures_maps.label_maps(chosen, title="Two")
         assert legend(figure)[:2] == ["Shirts (5)", "Watches (3)"]
         heading = figure.legends[0].get_title().get_text()
         assert heading == "articleType (on the largest map)"
 
 
-def test_products_get_their_own_colours(coordinates) -> None:
+def test_products_get_their_own_colours(coordinates, monkeypatch) -> None:
+    monkeypatch.setattr(figures_maps, "LISTED", 3)
     values = pd.Series(["Red", "White", "Navy Blue", "no such colour"] * 3, name="baseColour")
-    figure, axes = figures_maps.colour_map(coordinates, values, title="Colours", most=3)
+    figure, axes = figures_maps.colour_map(coordinates, values, title="Colours")
     fills = {to_hex(colour) for colour in axes.collections[0].get_facecolors()}
     assert fills == {"#cc1f2d", "#ffffff", "#1b2a57", figures_maps.LIGHT_GREY}
     assert len(legend(figure)) == 3
@@ -133,5 +132,3 @@ def test_what_cannot_be_drawn_is_refused(coordinates, values) -> None:
         figures_maps.colour_map(coordinates, values, title="")
     with pytest.raises(ParameterError, match="no map to draw"):
         figures_maps.label_maps({}, title="")
-    with pytest.raises(ParameterError, match="Ask for 1 to 9 colours, not 12"):
-        figures_maps.colours_of(values, 12)

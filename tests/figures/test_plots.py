@@ -1,38 +1,17 @@
 """plots: every figure has a title, named axes, and shows the numbers it was given."""
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
+from drawn_figures import assert_labelled, legend, texts
 from PIL import Image
 
-from fashion_rir.figures import plots
+from fashion_rir.figures import plots, style
 
 COUNTS = pd.Series([1200, 30, 5, 1], index=["Shirts", "Ties", "Capes", "Hats"])
 COUNTS.index.name = "articleType"
-
-
-@pytest.fixture(autouse=True)
-def close_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
-def texts(axes) -> list[str]:
-    return [text.get_text() for text in axes.texts]
-
-
-def assert_labelled(axes, title: str) -> None:
-    assert axes.get_title() == title
-    assert axes.get_xlabel()
-    assert axes.get_ylabel()
 
 
 def test_bar_counts() -> None:
@@ -134,7 +113,7 @@ def test_retrieval_grid_tells_hits_from_misses_by_sign_and_colour() -> None:
     titles = [ax.get_title() for ax in axes.flat if ax.axison]
     assert titles == ["query", *["✓ Shirts 0.1", "✗ Shirts 0.1"] * 3]
     hit, miss = (axes.flat[i].spines["left"].get_edgecolor()[:3] for i in (1, 2))
-    assert (hit, miss) == (plots.BLUE, plots.ORANGE)
+    assert (hit, miss) == (style.BLUE, style.ORANGE)
 
 
 def test_retrieval_grid_drops_no_match_in_silence() -> None:
@@ -169,8 +148,7 @@ def test_recall_against_speed() -> None:
     )  # fmt: skip
     figure, axes = plots.recall_against_speed(table, title="Speed")
     assert_labelled(axes, "Speed")
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["exact · cosine", "hnsw · cosine"]
+    assert legend(axes) == ["exact · cosine", "hnsw · cosine"]
 
 
 def test_class_precision() -> None:
@@ -199,10 +177,10 @@ def pareto_example() -> tuple[pd.DataFrame, pd.Series]:
 
 def test_pareto_numbers_and_names_the_front() -> None:
     table, front = pareto_example()
-    figure, axes = plots.pareto(table, front, "ms", "mAP", title="Costs")
+    figure, axes = plots.pareto(table, front, title="Costs")
     assert_labelled(axes, "Costs (1 without these numbers)")
     assert texts(axes) == ["1", "2"]
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["1  hash", "2  network"]
+    assert legend(axes) == ["1  hash", "2  network"]
     assert axes.get_xscale() == "log"
     assert axes.lines[0].get_xdata().tolist() == [1, 10, 20]
     assert axes.lines[1].get_ydata().tolist() == [0.3, 0.6]
@@ -210,6 +188,6 @@ def test_pareto_numbers_and_names_the_front() -> None:
 
 def test_pareto_of_two_gains_has_no_log_scale() -> None:
     table, front = pareto_example()
-    figure, axes = plots.pareto(table / 20, front, "ms", "mAP", title="Gains", is_cost=False)
+    figure, axes = plots.pareto(table / 20, front, title="Gains", is_cost=False)
     assert axes.get_xscale() == "linear"
     assert axes.get_xlabel() == "ms (0 to 1)"

@@ -1,25 +1,17 @@
 """scores: every figure has a title, labelled axes, and what it was given."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
+from drawn_figures import assert_labelled, legend, texts
 
 from fashion_rir.figures import scores
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
-
-
 def drawn(figure, axes) -> str:
+    """All texts of a labelled figure."""
     figure.canvas.draw()
-    assert axes.get_title() and axes.get_xlabel() and axes.get_ylabel()
-    texts = [text.get_text() for text in axes.texts]
-    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
-    return " ".join([*texts, *legends])
+    assert_labelled(axes, "t")
+    return " ".join([*texts(axes), *legend(axes)])
 
 
 def test_scores_stand_between_floors_and_ceilings() -> None:

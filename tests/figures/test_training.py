@@ -1,35 +1,12 @@
 """training: every figure has a title, named axes and a legend, and shows its numbers."""
 
-from collections.abc import Iterator
-
-import matplotlib
-
-matplotlib.use("Agg")
-
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
+from drawn_figures import assert_labelled, legend, texts
 
 from fashion_rir.errors import ParameterError
-from fashion_rir.figures import plots, training
-
-
-@pytest.fixture(autouse=True)
-def close_figures() -> Iterator[None]:
-    yield
-    plt.close("all")
-
-
-def assert_labelled(axes, title: str) -> None:
-    assert axes.get_title() == title
-    assert axes.get_xlabel()
-    assert axes.get_ylabel()
-
-
-def legend(axes) -> list[str]:
-    shown = axes.get_legend() or axes.figure.legends[0]
-    return [text.get_text() for text in shown.get_texts()]
+from fashion_rir.figures import style, training
 
 
 def drawn(axes) -> dict[str, tuple[list, list]]:
@@ -117,7 +94,7 @@ def test_confused_pairs() -> None:
     _, axes = training.confused_pairs(pairs, title="Confused")
     assert_labelled(axes, "Confused")
     assert [bar.get_width() for bar in axes.patches] == [1200, 3]
-    assert [text.get_text() for text in axes.texts] == ["1,200 (25%)", "3 (12%)"]
+    assert texts(axes) == ["1,200 (25%)", "3 (12%)"]
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["Tops → Tshirts", "Shirts → Tops"]
     assert axes.yaxis_inverted()  # the most frequent stands above
@@ -150,8 +127,8 @@ def test_metric_by_model() -> None:
 
 
 def test_more_models_than_markers_and_colours() -> None:
-    n_models = len(plots.PALETTE) + 1
-    assert n_models > len(training.MARKERS)
+    n_models = len(style.PALETTE) + 1
+    assert n_models > len(style.MARKERS)
     names = [f"model {number}" for number in range(n_models)]
     tables = {name: calibration_table([0.5], [0.5]) for name in names}
     _, axes = training.reliability(tables, title="Many")

@@ -1,9 +1,5 @@
 """widgets: a choice in a menu redraws the picture."""
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
@@ -49,12 +45,12 @@ def test_the_attribute_explorer_redraws_on_a_choice(products: pd.DataFrame) -> N
     assert plt.get_fignums() == []  # else the notebook would show them a second time
 
 
-def test_the_static_table_holds_the_counts(products: pd.DataFrame) -> None:
+def test_the_static_table_holds_the_counts(products: pd.DataFrame, monkeypatch) -> None:
     axes = widgets.attribute_table(products, "gender", "season").axes[0]
     assert [text.get_text() for text in axes.texts] == ["2", "0", "1", "1"]
-    axes = widgets.attribute_table(products, "usage", "usage", most=1).axes[0]
+    monkeypatch.setattr(widgets, "SHOWN_VALUES", 1)
+    axes = widgets.attribute_table(products, "usage", "usage").axes[0]
     assert [text.get_text() for text in axes.texts] == ["2"]
-    plt.close("all")
 
 
 def test_the_query_picker_draws_the_chosen_product() -> None:

@@ -4,20 +4,15 @@ import io
 
 import numpy as np
 import pytest
-from drawn_shop import HOSTILE_NAME, MODEL, embedded_shop, picture
+from drawn_shop import HOSTILE_NAME, MODEL, picture
 from PIL import Image
 
-from fashion_rir.errors import ImageError, ParameterError
+from fashion_rir.errors import ImageError
 from fashion_rir.storefront import app as app_module
-from fashion_rir.storefront.app import MAX_UPLOAD_BYTES, Storefront, crop, decode_upload
-from fashion_rir.storefront.shop import prepare
+from fashion_rir.storefront.app import Storefront
+from fashion_rir.storefront.photos import MAX_UPLOAD_BYTES, crop, decode_upload
 
 SETTINGS = {"model": MODEL, "measure": "cosine", "n_results": 12}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    return prepare(*embedded_shop(tmp_path_factory.mktemp("shop")))
 
 
 @pytest.fixture
@@ -137,14 +132,6 @@ def test_nothing_of_an_upload_is_written_to_disk(app, shop):
     assert {file.suffix for file in new} <= {".npy", ".json", ""}  # galleries and thresholds
 
 
-@pytest.mark.parametrize(
-    "box", [(0, 0, 1), "left", (0.5, 0, 0.5, 1), (0, 0, 1.1, 1), (0, 0, 0.01, 1), (None,) * 4]
-)
-def test_a_box_that_is_none_is_refused(box):
-    with pytest.raises(ParameterError, match="draw it again"):
-        crop(Image.new("RGB", (100, 100)), box)
-
-
 def test_a_box_cuts_the_part_it_surrounds():
     photo = Image.new("RGB", (100, 200))
     assert crop(photo, (0.25, 0.5, 0.75, 1)).size == (50, 100)
@@ -154,6 +141,7 @@ def test_a_box_cuts_the_part_it_surrounds():
 @pytest.mark.parametrize(
     "message",
     [None, [], {"kind": "rm"}, {"kind": []}, {"kind": "search"}, {"kind": "search", "settings": 1},
+     {"kind": "picks", "seed": -1}, {"kind": "picks", "text": ["x"]}, {"kind": "upload", "name": 7},
      {"kind": "search", "settings": SETTINGS, "product": 99},
      {"kind": "map", "settings": SETTINGS, "product": 2001}],
 )  # fmt: skip

@@ -2,23 +2,17 @@
 
 import numpy as np
 import pytest
-from drawn_shop import MODEL, embedded_shop
+from drawn_shop import MODEL
 
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import StoreError
 from fashion_rir.storefront import map, models
 from fashion_rir.storefront.app import Storefront
-from fashion_rir.storefront.shop import prepare
 from fashion_rir.studies.analysis import tsne
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import maps
 
 SETTINGS = {"model": MODEL, "measure": "cosine", "n_results": 12}
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    return prepare(*embedded_shop(tmp_path_factory.mktemp("shop")))
 
 
 @pytest.fixture(scope="module")

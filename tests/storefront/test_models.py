@@ -8,28 +8,22 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from drawn_shop import MODEL, embedded_shop
+from drawn_shop import MODEL
 
 from fashion_rir.embedding.floors import MeanColour
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import FashionRirError, StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront import models
-from fashion_rir.storefront.shop import open_shop, prepare
+from fashion_rir.storefront.shop import open_shop
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import open_workspace
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    return prepare(*embedded_shop(tmp_path_factory.mktemp("prepared")))
-
-
-@pytest.fixture
-def shop(prepared, tmp_path):
-    """A copy for each test to damage."""
+@pytest.fixture(name="shop")
+def a_copy_to_damage(shop, tmp_path):
     root = tmp_path / "shop"
-    shutil.copytree(prepared.workspace.root, root)
+    shutil.copytree(shop.workspace.root, root)
     return open_shop(open_workspace("shop", root))
 
 

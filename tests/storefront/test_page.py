@@ -112,10 +112,6 @@ def settled(page) -> None:
 
 def two_in_one() -> bytes:
     """A picture with a red half and a blue half."""
-    import io
-
-    from PIL import Image
-
     both = Image.new("RGB", (120, 80))
     for left, colour in ((0, (180, 10, 10)), (60, (10, 10, 180))):
         both.paste(Image.open(io.BytesIO(picture(colour))), (left, 0))

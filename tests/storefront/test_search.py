@@ -1,24 +1,16 @@
-"""search: settings that nobody trusts, pages, thresholds, reasons, and the table."""
+"""search: pages, thresholds, filters, reasons, and the table."""
 
 import csv
 import io
 
 import numpy as np
 import pytest
-from drawn_shop import FORMULA_NAME, HOSTILE_NAME, MODEL, embedded_shop
+from drawn_shop import FORMULA_NAME, HOSTILE_NAME, MODEL
 
 from fashion_rir.errors import ParameterError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront import search
-from fashion_rir.storefront.search import Settings
-from fashion_rir.storefront.shop import prepare
-
-MODELS = [MODEL]
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
-    return prepare(*embedded_shop(tmp_path_factory.mktemp("shop")))
+from fashion_rir.storefront.messages import Settings
 
 
 @pytest.fixture(scope="module")
@@ -73,43 +65,22 @@ def test_nothing_under_the_threshold_gives_the_nearest_as_no_match(shop, gallery
     assert found.rows.tolist()[:2] == [49, 48]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"model": "../x"}, "Unknown model '../x'"),
-        ({"measure": "cosin"}, "did you mean 'cosine'"),
-        ({"n_results": 10_000}, "A page shows"),
-        ({"page": -1}, "There are pages"),
-        ({"page": 0.5}, "There are pages"),
-        ({"threshold": "near"}, "A threshold is a distance"),
-        ({"threshold": float("nan")}, "A threshold is a distance"),
-        ({"threshold": True}, "A threshold is a distance"),
-        ({"wanted": [1]}, "filters must be values"),
-        ({"wanted": {"price": "1"}}, "Unknown filter 'price'"),
-        ({"wanted": {"gender": ["Men"]}}, "The filter gender is a text"),
-    ],
-)
-def test_a_setting_that_is_not_allowed_is_refused(change, message):
-    with pytest.raises(ParameterError, match=message):
-        Settings.from_message({"model": MODEL} | change, MODELS)
-
-
-def test_settings_that_are_no_settings_are_refused():
-    with pytest.raises(ParameterError, match="Unknown model None"):
-        Settings.from_message("model", MODELS)
-
-
 def test_an_unknown_value_of_a_filter_names_the_nearest(shop, gallery):
     with pytest.raises(ParameterError, match="did you mean 'Men'"):
         search.search(shop, gallery, at(0), settings(wanted={"gender": "men"}))
 
 
 def test_most_of_the_nearest_say_what_a_photo_shows(shop):
-    # Two shirts and one shoe: types 2 to 1; genders Women, Men, Men.
-    guessed = search.guessed_attributes(shop, [0, 1, 50])
+    # Of the ten nearest, six are shirts (three for women) and four are shoes (for men).
+    places = np.full(101, 90.0)
+    places[[0, 1, 2, 3, 4, 5, 50, 51, 52, 53]] = 0
+    near = Gallery(places.astype(np.float32)[:, None], shop.products["id"], "euclidean")
+    guessed = search.guessed_attributes(shop, near, at(0))
     expected = {"type": "Shirts", "colour": "Red", "gender": "Men", "season": "Summer"}
     assert guessed == expected | {"usage": "Casual"}
-    assert "gender" not in search.guessed_attributes(shop, [0, 1])  # one of each
+    places[[50, 51, 52, 53, 6, 7, 8, 9]] = [90] * 4 + [0] * 4  # ten shirts, five for women
+    near = Gallery(places.astype(np.float32)[:, None], shop.products["id"], "euclidean")
+    assert "gender" not in search.guessed_attributes(shop, near, at(0))
 
 
 def test_the_table_holds_the_page_and_runs_no_formula(shop, gallery):
