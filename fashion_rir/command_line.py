@@ -126,6 +126,66 @@ def study(
     typer.echo(f"The report is at {index}")
 
 
+@app.command()
+def report(profile: Profile = "demo") -> None:
+    """Write the HTML report again, from what was run.
+
+    Example: fashion-rir report --profile full
+    """
+    from fashion_rir.reporting import report as pages
+
+    typer.echo(f"The report is at {pages.write(_workspace(profile))}")
+
+
+@app.command()
+def ledger(profile: Profile = "demo") -> None:
+    """Judge the thesis' claims by the profile's records: ledger.md and ledger.json.
+
+    Example: fashion-rir ledger --profile full
+    """
+    from fashion_rir.thesis import ledger as verdicts
+
+    for path in verdicts.write(_workspace(profile)):
+        typer.echo(path)
+
+
+@app.command()
+def cards(profile: Profile = "demo") -> None:
+    """Write the data card and the model cards from the profile's records.
+
+    Example: fashion-rir cards --profile full
+    """
+    from fashion_rir.reporting import cards as pages
+
+    paths, missing = pages.write(_workspace(profile))
+    for line in (*paths, *missing):
+        typer.echo(line)
+
+
+@app.command()
+def readme() -> None:
+    """Write the README's table and figure from the records of the full run."""
+    from fashion_rir.reporting import readme as page
+
+    typer.echo(page.write(_workspace("full")))
+
+
+@app.command()
+def notebooks(
+    files: Annotated[list[Path], typer.Argument(help="Such as notebooks/*.ipynb.")],
+) -> None:
+    """Execute notebooks as they stand, and tidy them for a commit.
+
+    Example: fashion-rir notebooks notebooks/01-eda.ipynb
+    """
+    from fashion_rir.reporting import notebooks as committed
+
+    for path in files:
+        typer.echo(f"{path} ...")
+        if messages := committed.execute_and_clean(path):
+            typer.echo(f"{path} wrote to stderr (not kept):\n{''.join(messages)}", err=True)
+
+
 @data_app.command("check")
 def data_check(
     catalogue: Annotated[
@@ -429,7 +489,3 @@ def _load(workspace, catalogue: str | None):
     if catalogue in ("demo", "real"):
         return workspace.load_catalog(catalogue)
     return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")
-
-
-if __name__ == "__main__":
-    main()

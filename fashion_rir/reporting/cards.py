@@ -1,7 +1,5 @@
 """A data card, and a model card for each kind of trained model, written from the records.
 
-python -m fashion_rir.reporting.cards
-
 After Gebru et al., *Datasheets for Datasets* (2021), and Mitchell et al., *Model Cards for Model
 Reporting* (2019). What a card says in words stands here; every number comes from a record.
 """
@@ -16,13 +14,13 @@ import pandas as pd
 from fashion_rir.studies.analysis.counts import RARE, counts
 from fashion_rir.system import write_text
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace.folders import Workspace
 
 DATA_CARD = "data"
 
 N_TYPES = 10  # article types whose share the data card states
 
-MADE = "Made from the records in `../results/` by `python -m fashion_rir.reporting.cards`."
+MADE = "Made from the records in `../results/` by `fashion-rir cards`."
 
 DEMO = (
     "**Demo:** drawn products, and networks that never saw a photo. The numbers carry no meaning."
@@ -273,12 +271,6 @@ def model_card(kind: Kind, trainings: Sequence[Mapping], records: Iterable[Mappi
     return "\n".join(lines) + "\n"
 
 
-def main(root: Path | None = None) -> None:
-    """Write the committed cards anew."""
-    paths, missing = write(open_workspace("full", root))
-    print(*(path.name for path in paths), *missing, sep="\n")
-
-
 def _records(folder: Path) -> dict[str, dict]:
     names = sorted(path.stem for path in folder.glob("*.json"))
     return {name: result_records.read(folder, name) for name in names}
@@ -464,7 +456,3 @@ def _stand_in(trainings: Sequence[Mapping]) -> str:
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     return lines + [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]
-
-
-if __name__ == "__main__":
-    main()

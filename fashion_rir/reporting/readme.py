@@ -1,7 +1,4 @@
-"""The README's table and figure of results, made from the committed records of the full run.
-
-python -m fashion_rir.reporting.readme
-"""
+"""The README's table and figure of results, made from the committed records of the full run."""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +12,7 @@ from fashion_rir.studies import names
 from fashion_rir.system import write_text
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import tables
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace.folders import Workspace
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -187,15 +184,25 @@ def refreshed(text: str, section: str) -> str:
     return f"{before}{BEGIN}\n{section}\n{END}{after}"
 
 
-def main(root: Path | None = None) -> None:
-    """Write the section anew, and draw the figure where its numbers changed."""
-    workspace = open_workspace("full", root)
+def write(workspace: Workspace) -> Path:
+    """Write the README's section anew, and draw the figure where its numbers changed.
+
+    Args:
+        workspace: of the full profile.
+
+    Returns:
+        The README.
+
+    Raises:
+        RecordError: a record is missing, or the README has lost its markers.
+    """
     path = workspace.root / "README.md"
     text = refreshed(path.read_text(encoding="utf-8"), results_section(workspace))
     write_text(path, text)
     figure = workspace.figures / FIGURE
     if not figure.exists() or hash_in_figure(figure) != numbers_hash(workspace):
         draw_figure(workspace)
+    return path
 
 
 def _cells(record: dict) -> dict[str, object]:
@@ -213,7 +220,3 @@ def _cells(record: dict) -> dict[str, object]:
 def _alt(table: pd.DataFrame) -> str:
     numbers = ", ".join(f"{what} {row['mAP']:.3f}" for what, row in table.iterrows())
     return f"Held-out mAP of each family's best model between floors and ceilings: {numbers}"
-
-
-if __name__ == "__main__":
-    main()

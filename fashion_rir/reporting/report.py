@@ -1,7 +1,5 @@
 """The report of a study run: a page a notebook, the ledger, the cards, and an index to them.
 
-    python -m fashion_rir.reporting.report full
-
 Everything is embedded: the pages read offline, on a phone, in the dark and on paper. Where a
 study was only partly run, the pages say what is missing.
 """
@@ -9,7 +7,6 @@ study was only partly run, the pages say what is missing.
 import html
 import itertools
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -17,14 +14,14 @@ import nbformat
 import pandas as pd
 from nbformat import NotebookNode
 
-from fashion_rir.errors import FashionRirError, RecordError
+from fashion_rir.errors import RecordError
 from fashion_rir.reporting import cards, style
 from fashion_rir.reporting.notebooks import clean
 from fashion_rir.system import write_text
 from fashion_rir.thesis import claims, ledger
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import tables
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace.folders import Workspace
 
 HEADLINE_METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
 
@@ -177,15 +174,6 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
         f"{''.join(buttons)}</div>\n" + "\n".join(chapters)
     )
     return style.page(title, body, _links(""), script=style.FILTER_SCRIPT)
-
-
-def main(arguments: list[str]) -> None:
-    """Write the report of a profile; `demo` if none is named."""
-    try:
-        workspace = open_workspace(arguments[0] if arguments else "demo")
-        print(write(workspace).relative_to(workspace.root))
-    except FashionRirError as error:
-        sys.exit(f"Error: {error}")
 
 
 def _write_notebooks(workspace: Workspace) -> tuple[list[str], list[str]]:
@@ -410,7 +398,3 @@ def _has_stopped(cell: NotebookNode) -> bool:
     never_ran = cell.metadata.get("papermill", {}).get("start_time", "unknown") is None
     has_reply = "shell.execute_reply" in cell.metadata.get("execution", ["shell.execute_reply"])
     return never_ran or not has_reply or any(one.output_type == "error" for one in cell.outputs)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -26,8 +26,6 @@ every score. Where a claim compares models that saw different ones, `less` takes
 model reaches on the same products, and `across` says why the rest may be compared.
 
 A claim whose record is not there, or holds nothing at the path, is `not yet measured`.
-
-    python -m fashion_rir.thesis.ledger      writes the committed ledger of the full run anew
 """
 
 import functools
@@ -46,7 +44,7 @@ from fashion_rir.evaluation.intervals import Estimate
 from fashion_rir.system import write_text
 from fashion_rir.thesis.claims import Claim, Test, listed, load, needed_records
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace.folders import Workspace
 
 REPRODUCED, SAME_DIRECTION, NOT_REPRODUCED = "reproduced", "same direction", "not reproduced"
 
@@ -211,11 +209,6 @@ def chapter(where: str) -> str:
     """
     number = re.search(r"\d", where)
     return f"Chapter {number.group()}" if number else where
-
-
-def main(root: Path | None = None) -> None:
-    """Write the committed ledger anew."""
-    print(*(path.name for path in write(open_workspace("full", root))), sep="\n")
 
 
 class _NothingThereError(Exception):
@@ -450,8 +443,9 @@ def _row(claim: Claim, finding: Finding, sample: str) -> dict[str, str]:
 def _markdown(table: pd.DataFrame, profile: str) -> str:
     lines = [f"# The thesis, claim by claim: profile {profile}", ""]
     lines += [DEMO, ""] if profile == "demo" else []
-    lines += ["Written by `fashion_rir.ledger` from the profile's records; how a verdict is found "
-              "stands there.", "", "| verdict | claims |", "|---|---|"]  # fmt: skip
+    lines += [f"Written by `fashion-rir ledger --profile {profile}` from the profile's records; "
+              "how a verdict is found stands in `fashion_rir/thesis/ledger.py`.", "",
+              "| verdict | claims |", "|---|---|"]  # fmt: skip
     lines += [f"| {name} | {count} |" for name, count in summary(table).items()]
     lines.append(f"| all | {len(table)} |")
     shown = ["where", "claim", "thesis", "ours", "verdict", "record", "metric", "note"]
@@ -480,7 +474,3 @@ def _path_text(path: list) -> str:
 
 def _texts(items: Iterable) -> list[str]:
     return [str(item) for item in items]
-
-
-if __name__ == "__main__":
-    main()

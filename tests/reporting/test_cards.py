@@ -55,7 +55,7 @@ def test_the_committed_cards_are_those_of_the_committed_records() -> None:
     assert sorted(written) == sorted(path.stem for path in folder.glob("*.md"))
     for name, text in written.items():
         committed = (folder / f"{name}.md").read_text(encoding="utf-8")
-        assert committed == text, "stale; run: python -m fashion_rir.reporting.cards"
+        assert committed == text, "stale; run: fashion-rir cards --profile full"
 
 
 def test_seeds_stand_in_one_row(workspace: Workspace) -> None:

@@ -17,14 +17,12 @@ FULL = Workspace(ROOT, "full")
 def test_readme_shows_the_committed_records():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     section = readme.results_section(FULL)
-    assert readme.refreshed(text, section) == text, (
-        "stale; run: python -m fashion_rir.reporting.readme"
-    )
+    assert readme.refreshed(text, section) == text, "stale; run: fashion-rir readme"
 
 
 def test_the_figure_shows_the_committed_records():
     found = readme.hash_in_figure(FULL.figures / readme.FIGURE)
-    assert found == readme.numbers_hash(FULL), "stale; run: python -m fashion_rir.reporting.readme"
+    assert found == readme.numbers_hash(FULL), "stale; run: fashion-rir readme"
     assert f"](reports/full/figures/{readme.FIGURE})" in readme.results_section(FULL)
 
 

@@ -237,8 +237,3 @@ def test_seeds_of_a_model_stand_in_one_row(tmp_path: Path) -> None:
     assert found.count("<td>probe-net-posterior</td>") == 1
     assert "<td>± 0.141 over seeds</td>" in found
     assert "<td>0.500</td>" in found
-
-
-def test_a_report_of_no_profile_is_one_sentence():
-    with pytest.raises(SystemExit, match=r"Error: Unknown profile 'nope'"):
-        report.main(["nope"])
