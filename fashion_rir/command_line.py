@@ -390,7 +390,7 @@ def evaluate(
     Example: fashion-rir evaluate --profile full --label baseColour
     """
     from fashion_rir.errors import RecordError
-    from fashion_rir.reporting import report
+    from fashion_rir.reporting import headline
     from fashion_rir.studies import model_table
     from fashion_rir.workspace import records as result_records
     from fashion_rir.workspace import tables
@@ -407,9 +407,9 @@ def evaluate(
         )
     for records in filter(None, chosen):
         table = tables.retrieval_table(
-            records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
+            records, protocol=protocol, label=label, metrics=headline.METRICS
         )
-        shown = table[["model", "measure", "queries", *report.HEADLINE_METRICS]]
+        shown = table[["model", "measure", "queries", *headline.METRICS]]
         models = shown["model"].unique()
         short = dict(zip(models, model_table.short_names(models), strict=True))
         trained = tables.trained_weights(table["weights"])

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fashion_rir.reporting import report, style
+from fashion_rir.reporting import headline, pages, report
 from fashion_rir.thesis import claims, ledger
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -18,8 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 def write_record(workspace: Workspace, model: str, mean_ap: float, protocol: str = "held_out"):
     estimates = {
-        metric: {"value": mean_ap, "low": mean_ap, "high": mean_ap}
-        for metric in report.HEADLINE_METRICS
+        metric: {"value": mean_ap, "low": mean_ap, "high": mean_ap} for metric in headline.METRICS
     }
     about = {"model": model, "backbone": model, "preprocessing": "resize", "weights": "<none>"}
     inputs = {"profile": workspace.profile, "data_hash": "abc", "n_queries": 9, "model": about,
@@ -47,7 +46,7 @@ def test_the_best_model_stands_first(tmp_path: Path) -> None:
     write_record(workspace, "resnet50", 0.5)
     found = page(workspace)
     assert found.index("<td>resnet50</td>") < found.index("<td>vgg16</td>")
-    assert found.count("<td>0.500</td>") == len(report.HEADLINE_METRICS)
+    assert found.count("<td>0.500</td>") == len(headline.METRICS)
     assert "&lt;none&gt;" in found
     assert "Not there yet: The" not in found
 
@@ -95,7 +94,7 @@ def test_samples_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_long_table_is_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MOST_ROWS", 1)
+    monkeypatch.setattr(headline, "MOST_ROWS", 1)
     workspace = Workspace(tmp_path, "full")
     write_record(workspace, "vgg16", 0.25)
     write_record(workspace, "resnet50", 0.5)
@@ -226,7 +225,7 @@ def test_no_page_fetches_anything(tmp_path: Path) -> None:
 
 
 def test_a_title_is_never_read_as_html() -> None:
-    assert "<title>&lt;b&gt;</title>" in style.page("<b>", "", {})
+    assert "<title>&lt;b&gt;</title>" in pages.render("page", title="<b>", body="")
 
 
 def test_seeds_of_a_model_stand_in_one_row(tmp_path: Path) -> None:
