@@ -42,7 +42,7 @@ import pandas as pd
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation.intervals import Estimate
 from fashion_rir.system import write_text
-from fashion_rir.thesis.claims import Claim, Test, listed, load, needed_records
+from fashion_rir.thesis.claims import Claim, Place, Test, listed, load, needed_records
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -321,8 +321,8 @@ def _measured(test: Test, records: Mapping) -> Estimate:
 def _margin(test: Test, records: Mapping) -> tuple[Estimate, str]:
     """Our number less what it is compared with, and how to show it."""
     ours = _measured(test, records)
-    if isinstance(test.than, Mapping):
-        other = _at(records, test.than["record"], test.than["path"], _estimate)
+    if isinstance(test.than, Place):
+        other = _at(records, test.than.record, test.than.path, _estimate)
         text = f"{_text(ours)} against {_text(other)}"
     else:
         other, text = _exact(test.than), _text(ours)
