@@ -391,9 +391,8 @@ def evaluate(
     """
     from fashion_rir.errors import RecordError
     from fashion_rir.reporting import headline
-    from fashion_rir.studies import model_table
     from fashion_rir.workspace import records as result_records
-    from fashion_rir.workspace import tables
+    from fashion_rir.workspace import tables, words
 
     workspace = _workspace(profile)
     groups = result_records.read_by_products(workspace.results, "retrieval")
@@ -406,18 +405,14 @@ def evaluate(
             f"{label!r} under {protocol!r}; take another label or protocol."
         )
     for records in filter(None, chosen):
-        table = tables.retrieval_table(
-            records, protocol=protocol, label=label, metrics=headline.METRICS
-        )
+        table = headline.scores(records, protocol=protocol, label=label)
         shown = table[["model", "measure", "queries", *headline.METRICS]]
-        models = shown["model"].unique()
-        short = dict(zip(models, model_table.short_names(models), strict=True))
         trained = tables.trained_weights(table["weights"])
+        side_by_side = words.legend(record["inputs"]["model"] for record in records)
         of = f"{records[0]['inputs']['n_products']:,} products"
         typer.echo(f"{profile}: {protocol}, relevant by {label}, {of}")
-        shown = shown.assign(model=shown["model"].map(short))
         typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
-        typer.echo(f"Weights: {', '.join(trained) or 'none'}\n")
+        typer.echo("\n".join((*side_by_side, f"Weights: {', '.join(trained) or 'none'}\n")))
     if n_without:
         typer.echo(f"{n_without} records are left out: they were not scored so.")
 

@@ -109,9 +109,10 @@ def test_evaluate_prints_a_table_for_each_set_of_products(call, home: Path) -> N
     assert (code, err) == (0, "")
     all_products, sample = out.split("5,015 products")
     assert all_products.startswith("full: held_out, relevant by articleType, 44,072 products")
-    assert all_products.index("resnet50-224-pad") < all_products.index("chance")
-    assert "label-g-seed20" in sample and "left out" not in sample
-    assert "\ndense512-3 embeddings-seed20-posterior  cosine" in all_products.replace("\n ", "\n")
+    assert all_products.index("ResNet50 224 px padded") < all_products.index("chance")
+    assert "tuned on types, run g, seed 20" in sample and "left out" not in sample
+    assert "\ndense head of 512 on 3 embeddings, posterior, seed 20  cosine" in all_products
+    assert "\n3 embeddings: MobileNetV2 128 px padded + " in all_products
     assert "\nWeights: mobilenetv2-imagenet, resnet50-v1.5-pqf-imagenet\n" in all_products
     assert max(map(len, out.splitlines())) < 120
     code, out, err = call("evaluate", "--profile", "full", "--label", "sesaon")

@@ -4,7 +4,6 @@ After Gebru et al., *Datasheets for Datasets* (2021), and Mitchell et al., *Mode
 Reporting* (2019). What a card says in words stands here; every number comes from a record.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from fashion_rir.studies.analysis.counts import RARE, counts
 from fashion_rir.system import write_text
+from fashion_rir.workspace import markdown, old_names, words
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -83,9 +83,10 @@ KINDS = {
     ),
     "label-heads": Kind(
         "Heads on stored embeddings, trained on one label",
-        "A small network on the stored embeddings of frozen backbones: `probe` is a softmax "
-        "alone, `dense512` has a hidden layer. What is searched is the square root of its class "
-        "posterior, or its hidden layer, or the posterior beside a share of the embeddings.",
+        "A small network on the stored embeddings of frozen backbones: a linear probe is a "
+        "softmax alone, a dense head has a hidden layer. What is searched is the square root of "
+        "its class posterior, or its hidden layer, or the posterior beside a share of the "
+        "embeddings.",
         "A search by type (posterior); a shop's search, where colour matters too (posterior with "
         "a share of the pretrained embeddings put back).",
         (TYPE_TRAINED,),
@@ -93,7 +94,8 @@ KINDS = {
     "attribute-heads": Kind(
         "Heads on stored embeddings, trained on several labels",
         "One hidden layer on the stored embeddings of frozen backbones, with a softmax for each "
-        "label. What is searched joins the posteriors, each with a share.",
+        "label. What is searched joins the posteriors, each with a share; the validated head kept "
+        "products aside, by which the shares were chosen.",
         "A shop's search for products that share type, colour, gender and usage (notebook 08).",
         ("It learned the very labels that the scores count.",),
     ),
@@ -112,8 +114,6 @@ SCORES = {  # column: protocol, label, metric
     "type P@10": ("held_out", "articleType", "precision@10"),
     "colour P@10": ("held_out", "baseColour", "precision@10"),
 }
-
-_SEED = re.compile(r"-seed(\d+)$")
 
 
 def texts(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
@@ -202,7 +202,7 @@ def data_card(record: Mapping) -> str:
         f"{repairs['products without a photo']:,} rows have no photo. Data hash "
         f"`{inputs['data_hash'][:12]}`.",
         "",
-        *_table(("label", "classes", "missing"), _class_rows(record)),
+        *markdown.table(("label", "classes", "missing"), _class_rows(record)),
         "",
         "## Known faults",
         "",
@@ -229,11 +229,14 @@ def model_card(kind: Kind, trainings: Sequence[Mapping], records: Iterable[Mappi
     Args:
         kind: its words.
         trainings: its records of kind `training`.
-        records: where its records of kind `retrieval` are among; a model's begin with its name.
+        records: where its records of kind `retrieval` are among.
     """
-    scored = [one for one in records if one["kind"] == "retrieval"
-              and one["inputs"]["measure"] == "cosine"]  # fmt: skip
+    trained = {_identity(_model(one)) for one in trainings}
+    by_cosine = [one for one in records if one["kind"] == "retrieval"
+                 and one["inputs"]["measure"] == "cosine"]  # fmt: skip
+    scored = [one for one in by_cosine if _identity(_model(one)) in trained]
     inputs = trainings[0]["inputs"]
+    side_by_side = words.legend(map(_model, trainings))
     lines = [
         f"# Model card: {kind.title}",
         "",
@@ -242,19 +245,20 @@ def model_card(kind: Kind, trainings: Sequence[Mapping], records: Iterable[Mappi
         "",
         "## Training",
         "",
-        *_table(
+        *markdown.table(
             ("model", "seeds", "fitted on", "validation", "asked", "epochs", "minutes",
              "accuracy", "first seed's inputs"),
             _training_rows(trainings),
         ),
         "",
+        *(f"{line}.\n" for line in side_by_side),
         "Accuracy is of articleType on test products, micro, the mean over seeds; a model without "
         "classifier has none. No test product and no identical copy of one was trained on. Split "
         f"of seed {inputs.get('split_seed', inputs['seed'])}. {_products_and_pixels(trainings)}",
         "",
         "## Retrieval",
         "",
-        *_retrieval_lines(_score_rows(trainings, scored)),
+        *_retrieval_lines(_by_name(scored)),
         "",
         f"Starting weights: {', '.join(_starting_weights(trainings))}.{_stand_in(trainings)}",
         "",
@@ -347,23 +351,14 @@ def _share(counts: pd.Series, name: object) -> str:
 
 def _training_rows(trainings: Sequence[Mapping]) -> list[tuple]:
     rows = []
-    for model, found in _by_model(trainings).items():
+    for name, found in _by_name(trainings).items():
         inputs = found[0]["inputs"]
         accuracies = [value for one in found if (value := _accuracy(one)) is not None]
+        accuracy = f"{sum(accuracies) / len(accuracies):.3f}" if accuracies else ""
         minutes = sum(one["timings"]["training_seconds"] for one in found) / len(found) / 60
-        rows.append(
-            (
-                f"`{model}`",
-                len(found),
-                f"{inputs['n_fit']:,}",
-                f"{inputs['n_validation']:,}",
-                f"{inputs['n_test']:,}",
-                len(found[0]["curve"]),
-                f"{minutes:.1f}",
-                f"{sum(accuracies) / len(accuracies):.3f}" if accuracies else "",
-                f"`{found[0]['inputs_hash'][:12]}`",
-            )
-        )
+        sizes = [f"{inputs[key]:,}" for key in ("n_fit", "n_validation", "n_test")]
+        rows.append((name, len(found), *sizes, len(found[0]["curve"]), f"{minutes:.1f}", accuracy,
+                     f"`{found[0]['inputs_hash'][:12]}`"))  # fmt: skip
     return rows
 
 
@@ -384,33 +379,18 @@ def _accuracy(record: Mapping) -> float | None:
     return accuracy.get("articleType", accuracy).get("micro")
 
 
-def _score_rows(trainings: Sequence[Mapping], scored: Sequence[Mapping]) -> list[tuple]:
-    rows = []
-    for model, found in _by_model(trainings).items():
-        searched: dict[str, list[Mapping]] = {}
-        for training in found:
-            prefix = f"{training['name']}-"
-            for one in scored:
-                if one["name"].startswith(prefix):
-                    what = one["name"].removeprefix(prefix).removesuffix("cosine").rstrip("-")
-                    searched.setdefault(what, []).append(one)
-        for what, records in sorted(searched.items()):
-            name = f"`{model}`{f' · {what}' if what else ''}"
-            rows.append((name, len(records), *_score_cells(records)))
-    return rows
-
-
-def _retrieval_lines(rows: Sequence[tuple]) -> list[str]:
-    if not rows:
+def _retrieval_lines(scored: Mapping[str, Sequence[Mapping]]) -> list[str]:
+    if not scored:
         return ["No retrieval by cosine is recorded of these models yet."]
-    head = ("model · what is searched", "seeds", *SCORES, "spread of mAP",
-            "95 % interval of mAP", "weights SHA-256")  # fmt: skip
+    head = ("model, what is searched", "seeds", *SCORES, "spread of mAP", "95 % interval of mAP",
+            "weights SHA-256")  # fmt: skip
     return [
         "By cosine; all test products ask; means over seeds. The spread is the standard deviation "
         "over seeds. The interval (over queries) and the weights are the first seed's.",
         "",
-        *_table(head, rows),
-    ]
+        *markdown.table(head, [(name, len(found), *_score_cells(found))
+                               for name, found in scored.items()]),
+    ]  # fmt: skip
 
 
 def _score_cells(records: Sequence[Mapping]) -> tuple:
@@ -432,12 +412,30 @@ def _score(record: Mapping, protocol: str, label: str, metric: str) -> dict[str,
     return found.get("micro", {}).get(metric)
 
 
-def _by_model(trainings: Sequence[Mapping]) -> dict[str, list[Mapping]]:
-    """The seeds of each model together."""
+def _by_name(records: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    """The seeds of each model together, by what it is called."""
+    records = sorted(records, key=lambda one: int(_model(one)["seed"]))
     groups: dict[str, list[Mapping]] = {}
-    for record in sorted(trainings, key=lambda one: one["inputs"]["seed"]):
-        groups.setdefault(_SEED.sub("", record["name"]), []).append(record)
-    return dict(sorted(groups.items()))
+    names = words.distinct(map(_model, records), with_seed=False)
+    for name, record in sorted(zip(names, records, strict=True), key=lambda pair: pair[0]):
+        groups.setdefault(name, []).append(record)
+    return groups
+
+
+def _model(record: Mapping) -> dict[str, object]:
+    """The model of a training, or of a retrieval with what was trained, as `words` takes it."""
+    inputs = record["inputs"]
+    if record["kind"] == "retrieval":
+        return old_names.completed(inputs["model"])
+    statistics = {key: inputs[key] for key in ("statistics",) if key in inputs}
+    about = {"family": kind_of(record), "run": inputs["run"], "seed": str(inputs["seed"])}
+    return {**inputs["model"], **about, **statistics, "model": record["name"]}
+
+
+def _identity(model: Mapping[str, object]) -> tuple:
+    """What a training and the retrieval with its network have in common."""
+    keys = ("family", "run", "seed", "statistics", "features", "backbone", "image_size")
+    return tuple(model.get(key) for key in keys)
 
 
 def _starting_weights(trainings: Sequence[Mapping]) -> list[str]:
@@ -451,8 +449,3 @@ def _stand_in(trainings: Sequence[Mapping]) -> str:
     return (
         " The ResNet50 weights are a stand-in for the Keras release, for non-commercial use only."
     )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return lines + [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]

@@ -1,21 +1,44 @@
 """The models of a profile by mAP, one table for each set of products that was searched."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 
 import pandas as pd
 from markupsafe import Markup
 
-from fashion_rir.workspace import tables
+from fashion_rir.workspace import tables, words
 
 METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
 
-MOST_ROWS = 8  # the rest is folded
-
-_SEED = re.compile(r"-seed\d+")
+MOST_ROWS = 8  # of the report; the rest is folded
 
 
-def shown(records: list[dict]) -> dict[str, object]:
+def scores(
+    records: Sequence[dict], *, protocol: str = "held_out", label: str = "articleType",
+    with_seed: bool = True,
+) -> pd.DataFrame:  # fmt: skip
+    """The models of one set of products, the best first.
+
+    Args:
+        records: of kind `retrieval`, of one data hash.
+        protocol: one of `protocols.PROTOCOLS`.
+        label: what makes a product relevant.
+        with_seed: whether models' names say the seed.
+
+    Returns:
+        `tables.retrieval_table` with the models' names in words, each its own.
+
+    Raises:
+        RecordError: a record was not scored so.
+    """
+    models = [record["inputs"]["model"] for record in records]
+    named = words.distinct(models, with_seed=with_seed)
+    return tables.retrieval_table(
+        [_with_name(record, name) for record, name in zip(records, named, strict=True)],
+        protocol=protocol, label=label, metrics=METRICS,
+    )  # fmt: skip
+
+
+def shown(records: Sequence[dict]) -> dict[str, object]:
     """What the report says of the models of one set of products.
 
     Args:
@@ -30,12 +53,9 @@ def shown(records: list[dict]) -> dict[str, object]:
         RecordError: a record was not scored by articleType, held out.
     """
     inputs = records[0]["inputs"]
-    table = tables.retrieval_table(
-        records, protocol="held_out", label="articleType", metrics=METRICS
-    )
+    table = scores(records, with_seed=False)
     weights = tables.trained_weights(table["weights"])
-    joints = {joint: f"[{n}]" for n, joint in enumerate(sorted(_joints(records)), start=1)}
-    rows = _seeds_together(table.assign(model=[_short(name, joints) for name in table["model"]]))
+    rows = _seeds_together(table)
     return {
         "of_all": f"{inputs['n_products']:,} products; the" if "n_products" in inputs else "The",
         "weights": weights,
@@ -43,33 +63,17 @@ def shown(records: list[dict]) -> dict[str, object]:
         "first": _html(rows.head(MOST_ROWS)),
         "more": _html(rows.iloc[MOST_ROWS:]),
         "n_more": len(rows.iloc[MOST_ROWS:]),
-        "legend": [f"{sign}: {joint.replace('+', ' + ')}" for joint, sign in joints.items()],
+        "legend": words.legend(record["inputs"]["model"] for record in records),
     }
 
 
-def _joints(records: Iterable[Mapping]) -> set[str]:
-    """The lists of embeddings, joined by `+`, that make models' names long."""
-    found = set()
-    for record in records:
-        model = record["inputs"]["model"]
-        parts = [str(model.get(key, "")).split("+")
-                 for key in ("backbone", "image_size", "preprocessing")]  # fmt: skip
-        joint = "+".join("-".join(part) for part in zip(*parts, strict=False))
-        if "+" in joint and joint in model["model"]:
-            found.add(joint)
-    return found
-
-
-def _short(model: str, joints: Mapping[str, str]) -> str:
-    """A model's name with a sign for a list of embeddings, the longest list first."""
-    for joint in sorted(joints, key=len, reverse=True):
-        model = model.replace(joint, joints[joint])
-    return model
+def _with_name(record: dict, name: str) -> dict:
+    model = record["inputs"]["model"] | {"model": name}
+    return record | {"inputs": record["inputs"] | {"model": model}}
 
 
 def _seeds_together(table: pd.DataFrame) -> pd.DataFrame:
     """One row a model, measure and number of queries, and how sure its mAP is."""
-    table = table.assign(model=table["model"].str.replace(_SEED, "", regex=True))
     rows = []
     for (model, measure, queries), found in table.groupby(["model", "measure", "queries"]):
         low, high = found[["mAP low", "mAP high"]].iloc[0]

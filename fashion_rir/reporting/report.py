@@ -21,10 +21,9 @@ from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
 NAMES = (
-    "A model's name says the network, the pixels and the preprocessing (mobilenetv2-128-resize), "
-    "joined by a plus where embeddings stand side by side; before it the head that was trained on "
-    "them (dense512: one hidden layer of 512), behind it what was taken of the head or done with "
-    "the embedding."
+    "A model's name says the network, the pixels of a photo's side and how the photo becomes "
+    "square, joined by a plus where embeddings stand side by side; before it the head that was "
+    "trained on them, behind it what was taken of the head or done with the embedding."
 )
 
 MOST_NAMED = 5  # records that the index names as missing

@@ -43,6 +43,7 @@ from fashion_rir.errors import RecordError
 from fashion_rir.evaluation.intervals import Estimate
 from fashion_rir.system import write_text
 from fashion_rir.thesis.claims import Claim, Place, Test, listed, load, needed_records
+from fashion_rir.workspace import markdown, words
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -265,21 +266,20 @@ def _order(claim: Claim, records: Mapping) -> Finding:
     top = ranked[: len(claimed)]
     is_clear = all(ours[a].low > ours[b].high for a, b in itertools.pairwise(top))
     in_order = [name for name in ranked if name in claimed] == claimed
-    text = " > ".join(f"{name} {_text(ours[name])}" for name in top)
+    text = _ranking(top, ours, " > ")
     return Finding(_graded(top == claimed and is_clear, in_order), text)
 
 
 def _largest(claim: Claim, records: Mapping) -> Finding:
     claimed, ours = _compared(claim, records)
-    text = " > ".join(f"{name} {_text(ours[name])}" for name in _ranked(ours)[: len(claimed) + 1])
+    text = _ranking(_ranked(ours)[: len(claimed) + 1], ours, " > ")
     return Finding(_lead(claimed, ours), text)
 
 
 def _smallest(claim: Claim, records: Mapping) -> Finding:
     claimed, ours = _compared(claim, records)
     turned = {name: Estimate(-e.value, -e.high, -e.low) for name, e in ours.items()}
-    names = _ranked(turned)[: len(claimed) + 1]
-    text = " < ".join(f"{name} {_text(ours[name])}" for name in names)
+    text = _ranking(_ranked(turned)[: len(claimed) + 1], ours, " < ")
     return Finding(_lead(claimed, turned), text)
 
 
@@ -301,6 +301,10 @@ def _lead(claimed: list[str], ours: Mapping[str, Estimate]) -> str:
 def _ranked(ours: Mapping[str, Estimate]) -> list[str]:
     """Names, the largest number first."""
     return sorted(ours, key=lambda name: (-ours[name].value, name))
+
+
+def _ranking(names: Iterable[str], ours: Mapping[str, Estimate], sign: str) -> str:
+    return sign.join(f"{name} {_text(ours[name])}" for name in names)
 
 
 def _graded(is_reproduced: bool, is_same_direction: bool) -> str:
@@ -335,8 +339,22 @@ def _compared(claim: Claim, records: Mapping) -> tuple[list[str], dict[str, Esti
     test = claim.test
     if isinstance(test.record, str):
         return _texts(claim.thesis_value), _at(records, test.record, test.path, _by_name)
-    ours = {name: _of_record(test, records, name) for name in test.record}
-    return test.record if test.rule == "order" else test.record[:1], ours
+    named = _in_words(records, test.record)
+    ours = {shown: _of_record(test, records, name)
+            for shown, name in zip(named, test.record, strict=True)}  # fmt: skip
+    return named if test.rule == "order" else named[:1], ours
+
+
+def _in_words(records: Mapping, names: list[str]) -> list[str]:
+    """What the models of records are called, and by which measure; else the records' names."""
+    inputs = [records[name]["inputs"] for name in names]
+    if not all("model" in one for one in inputs):
+        return names
+    named = words.distinct([one["model"] for one in inputs], with_seed=False)
+    measures = [one.get("measure") for one in inputs]
+    if len({*measures} - {None}) > 1:
+        named = [f"{name}, {measure}" for name, measure in zip(named, measures, strict=True)]
+    return [f"{name}:" for name in named] if len({*named}) == len(names) else names
 
 
 def _of_record(test: Test, records: Mapping, name: str) -> Estimate:
@@ -441,20 +459,15 @@ def _row(claim: Claim, finding: Finding, sample: str) -> dict[str, str]:
 
 
 def _markdown(table: pd.DataFrame, profile: str) -> str:
+    counts = [*summary(table).items(), ("all", len(table))]
     lines = [f"# The thesis, claim by claim: profile {profile}", ""]
     lines += [DEMO, ""] if profile == "demo" else []
     lines += [f"Written by `fashion-rir ledger --profile {profile}` from the profile's records; "
               "how a verdict is found stands in `fashion_rir/thesis/ledger.py`.", "",
-              "| verdict | claims |", "|---|---|"]  # fmt: skip
-    lines += [f"| {name} | {count} |" for name, count in summary(table).items()]
-    lines.append(f"| all | {len(table)} |")
+              *markdown.table(["verdict", "claims"], counts)]  # fmt: skip
     shown = ["where", "claim", "thesis", "ours", "verdict", "record", "metric", "note"]
-    by_chapter = itertools.groupby(table.to_dict("records"), lambda row: chapter(row["where"]))
-    for heading, rows in by_chapter:
-        lines += ["", f"## {heading}", "", f"| {' | '.join(shown)} |", "|---" * len(shown) + "|"]
-        for row in rows:
-            cells = [row[column].replace("|", r"\|") for column in shown]
-            lines.append(f"| {' | '.join(cells)} |")
+    for heading, rows in table.groupby(table["where"].map(chapter), sort=False):
+        lines += ["", f"## {heading}", "", *markdown.table(shown, rows[shown].to_numpy())]
     return "\n".join(lines) + "\n"
 
 
