@@ -34,7 +34,7 @@ def notebook_page(notebook: NotebookNode, name: str, profile: str) -> str:
     content = describe_figures(clean(notebook), profile)
     body, _ = exporter.from_notebook_node(content, {"metadata": {"name": name}})
     body = _SENTENCE.sub('<td class="words">', body)
-    return pages.render("page", title=name, body=Markup(body), up="../")
+    return pages.render("page.html", title=name, body=Markup(body), up="../")
 
 
 def describe_figures(notebook: NotebookNode, profile: str) -> NotebookNode:

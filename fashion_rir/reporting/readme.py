@@ -9,10 +9,11 @@ from PIL import Image
 
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import intervals
+from fashion_rir.reporting import pages
 from fashion_rir.studies import names
 from fashion_rir.system import write_text
-from fashion_rir.workspace import markdown, tables, words
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import tables, words
 from fashion_rir.workspace.folders import Workspace
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
@@ -105,27 +106,16 @@ def results_section(workspace: Workspace) -> str:
         RecordError: see `headline`.
     """
     table, records = headline(workspace)
-    inputs = records[0]["inputs"]
-    side_by_side = words.legend(record["inputs"]["model"] for record in records)
-    weights = tables.trained_weights(table["weights"])
-    rows = map(_table_row, table.index, table.to_dict("records"))
-    return "\n".join([
-        f"All {inputs['n_products']:,} real products, {inputs['n_queries']:,} test products as "
-        "queries, each taken out of the gallery; cosine. mAP, hit rate and precision count what "
-        "has the query's articleType, with a 95 % bootstrap interval in brackets; graded is what "
-        "shares more of type, colour, gender and usage. All models, also by other measures and "
-        "protocols, stand in the report (`make report PROFILE=full`).",
-        "",
-        f"![{_alt(table)}](reports/full/figures/{FIGURE})",
-        "",
-        *markdown.table(["model", *COLUMNS], rows),
-        "",
-        f"{'; '.join(side_by_side)}. The thesis' best is the padded ResNet50. "
-        f"Weights: {', '.join(weights)}. Those of "
-        "ResNet50 are a stand-in for the Keras release (see *Weights*). A dash: the record "
-        "is older than the metric. The thesis' own trained models saw samples of the "
-        "products and cannot stand in this table; the ledger holds them.",
-    ])  # fmt: skip
+    return pages.render(
+        "results.md",
+        inputs=records[0]["inputs"],
+        maps=[f"{name} {value:.3f}" for name, value in table["mAP"].items()],
+        figure=FIGURE,
+        columns=list(COLUMNS),
+        rows=map(_table_row, table.index, table.to_dict("records")),
+        side_by_side=words.legend(record["inputs"]["model"] for record in records),
+        weights=tables.trained_weights(table["weights"]),
+    ).rstrip("\n")
 
 
 def numbers_hash(workspace: Workspace) -> str:
@@ -220,8 +210,3 @@ def _table_row(name: str, row: Mapping[str, object]) -> list[str]:
         f"{row[first]:.3f} [{row['low']:.3f}, {row['high']:.3f}]",
         *("–" if pd.isna(row[column]) else f"{row[column]:.3f}" for column in others),
     ]
-
-
-def _alt(table: pd.DataFrame) -> str:
-    numbers = ", ".join(f"{what} {row['mAP']:.3f}" for what, row in table.iterrows())
-    return f"Held-out mAP of each family's best model between floors and ceilings: {numbers}"

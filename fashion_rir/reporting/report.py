@@ -62,7 +62,7 @@ def write(workspace: Workspace) -> Path:
     verdicts, missing_claims = _write_ledger(workspace)
     index = folder(workspace) / "index.html"
     text = pages.render(
-        "index",
+        "index.html",
         title=f"Reverse image search in a fashion catalogue: profile {workspace.profile}",
         profile=workspace.profile,
         headline=_headline(workspace),
@@ -88,7 +88,7 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
     rows = table.to_dict("records")
     chapters = itertools.groupby(rows, lambda row: ledger.chapter(row["where"]))
     return pages.render(
-        "ledger",
+        "ledger.html",
         title=f"The thesis, claim by claim: profile {profile}",
         up="",
         note=ledger.DEMO.strip("*") if profile == "demo" else "",
@@ -142,7 +142,7 @@ def _write_glossary(workspace: Workspace) -> bool:
     found = text.partition("\n## Glossary\n")[2].partition("\n## ")[0]
     if found:
         body = Markup("<h1>Glossary</h1>\n") + _html(found)
-        page = pages.render("page", title="Glossary", body=body, up="")
+        page = pages.render("page.html", title="Glossary", body=body, up="")
         write_text(folder(workspace) / "glossary.html", page)
     return bool(found)
 
@@ -157,7 +157,7 @@ def _write_cards(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
     for path in paths:
         text = path.read_text(encoding="utf-8")
         title = titles[path.stem] = text.partition("\n")[0].removeprefix("# ")
-        page = pages.render("page", title=title, body=_html(text), up="../")
+        page = pages.render("page.html", title=title, body=_html(text), up="../")
         write_text(path.with_suffix(".html"), page)
     return titles, missing
 

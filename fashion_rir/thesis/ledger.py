@@ -464,10 +464,10 @@ def _markdown(table: pd.DataFrame, profile: str) -> str:
     lines += [DEMO, ""] if profile == "demo" else []
     lines += [f"Written by `fashion-rir ledger --profile {profile}` from the profile's records; "
               "how a verdict is found stands in `fashion_rir/thesis/ledger.py`.", "",
-              *markdown.table(["verdict", "claims"], counts)]  # fmt: skip
+              markdown.table(["verdict", "claims"], counts)]  # fmt: skip
     shown = ["where", "claim", "thesis", "ours", "verdict", "record", "metric", "note"]
     for heading, rows in table.groupby(table["where"].map(chapter), sort=False):
-        lines += ["", f"## {heading}", "", *markdown.table(shown, rows[shown].to_numpy())]
+        lines += ["", f"## {heading}", "", markdown.table(shown, rows[shown].to_numpy())]
     return "\n".join(lines) + "\n"
 
 

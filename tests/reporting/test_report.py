@@ -227,7 +227,7 @@ def test_no_page_fetches_anything(tmp_path: Path) -> None:
 
 
 def test_a_title_is_never_read_as_html() -> None:
-    assert "<title>&lt;b&gt;</title>" in pages.render("page", title="<b>", body="")
+    assert "<title>&lt;b&gt;</title>" in pages.render("page.html", title="<b>", body="")
 
 
 def test_seeds_of_a_model_stand_in_one_row(tmp_path: Path) -> None:
