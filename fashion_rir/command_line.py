@@ -26,43 +26,33 @@ data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.
 app.add_typer(data_app, name="data")
 
 Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
-
 Catalogue = Annotated[
     str | None,
     typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one, 'real' for the one "
                       "named by FASHION_RIR_ARCHIVE. [default: the profile's]"),
 ]  # fmt: skip
-
 Backbone = Annotated[str, typer.Option(help="Network, such as mobilenetv2 or resnet50.")]
-
 Weights = Annotated[
     str | None,
     typer.Option(help="imagenet, none (random), or a weights file. [default: the profile's]"),
 ]
-
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
-
 Size = Annotated[
     int | None,
     typer.Option(help="Side of the square input in pixels. [default: the profile's]"),
 ]
-
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
 ]
-
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
-
 Scheduler = Annotated[
     str | None,
     typer.Option(help="Address of a dask scheduler, or 'local' for worker processes on this "
                       "machine. [default: this process alone]"),
 ]  # fmt: skip
-
 Workers = Annotated[
     int | None, typer.Option(help="Processes of a local cluster. [default: one a core]")
 ]
-
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights. [default: the profile's]")]
 
 

@@ -241,16 +241,10 @@ def _same(claim: Claim, records: Mapping) -> Finding:
     return Finding(_graded(ours == _texts(claim.thesis_value), False), ", ".join(ours))
 
 
-def _above(claim: Claim, records: Mapping) -> Finding:
+def _above(claim: Claim, records: Mapping, *, sign: int = 1) -> Finding:
     margin, text = _margin(claim.test, records)
-    limit = -(claim.test.tolerance or 0)
+    margin, limit = margin if sign > 0 else _negative(margin), -(claim.test.tolerance or 0)
     return Finding(_graded(margin.low > limit, margin.value > limit), text)
-
-
-def _below(claim: Claim, records: Mapping) -> Finding:
-    margin, text = _margin(claim.test, records)
-    limit = claim.test.tolerance or 0
-    return Finding(_graded(margin.high < limit, margin.value < limit), text)
 
 
 def _near(claim: Claim, records: Mapping) -> Finding:
@@ -270,24 +264,23 @@ def _order(claim: Claim, records: Mapping) -> Finding:
     return Finding(_graded(top == claimed and is_clear, in_order), text)
 
 
-def _largest(claim: Claim, records: Mapping) -> Finding:
+def _largest(claim: Claim, records: Mapping, *, sign: int = 1) -> Finding:
     claimed, ours = _compared(claim, records)
-    text = _ranking(_ranked(ours)[: len(claimed) + 1], ours, " > ")
-    return Finding(_lead(claimed, ours), text)
+    turned = {name: one if sign > 0 else _negative(one) for name, one in ours.items()}
+    first = _ranked(turned)[: len(claimed) + 1]
+    return Finding(_lead(claimed, turned), _ranking(first, ours, " > " if sign > 0 else " < "))
 
 
-def _smallest(claim: Claim, records: Mapping) -> Finding:
-    claimed, ours = _compared(claim, records)
-    turned = {name: Estimate(-e.value, -e.high, -e.low) for name, e in ours.items()}
-    text = _ranking(_ranked(turned)[: len(claimed) + 1], ours, " < ")
-    return Finding(_lead(claimed, turned), text)
-
-
-# fmt: off
-JUDGES = {"number": _number, "same": _same, "above": _above, "below": _below, "near": _near,
-          "order": _order, "largest": _largest, "smallest": _smallest}
-
-# fmt: on
+JUDGES = {
+    "number": _number,
+    "same": _same,
+    "above": _above,
+    "below": functools.partial(_above, sign=-1),
+    "near": _near,
+    "order": _order,
+    "largest": _largest,
+    "smallest": functools.partial(_largest, sign=-1),
+}
 
 
 def _lead(claimed: list[str], ours: Mapping[str, Estimate]) -> str:
@@ -330,8 +323,7 @@ def _margin(test: Test, records: Mapping) -> tuple[Estimate, str]:
         text = f"{_text(ours)} against {_text(other)}"
     else:
         other, text = _exact(test.than), _text(ours)
-    low, high = ours.low - other.high, ours.high - other.low
-    return Estimate(ours.value - other.value, low, high), text
+    return _less(ours, other), text
 
 
 def _compared(claim: Claim, records: Mapping) -> tuple[list[str], dict[str, Estimate]]:
@@ -365,8 +357,7 @@ def _of_record(test: Test, records: Mapping, name: str) -> Estimate:
         return ours
     if beside == name:  # the model that the others are held against
         return _exact(0)
-    other = _at(records, beside, test.path, _estimate)
-    return Estimate(ours.value - other.value, ours.low - other.high, ours.high - other.low)
+    return _less(ours, _at(records, beside, test.path, _estimate))
 
 
 def _at(records: Mapping, name: str, path: list, read: Callable[[object], Any]) -> Any:
@@ -414,6 +405,15 @@ def _estimate(found: object) -> Estimate:
     if isinstance(found, Mapping):
         return Estimate(*(float(found[key]) for key in ("value", "low", "high")))
     return _exact(found)
+
+
+def _negative(estimate: Estimate) -> Estimate:
+    return Estimate(-estimate.value, -estimate.high, -estimate.low)
+
+
+def _less(ours: Estimate, other: Estimate) -> Estimate:
+    """A difference, as if the two had nothing in common."""
+    return Estimate(ours.value - other.value, ours.low - other.high, ours.high - other.low)
 
 
 def _exact(number: float | str) -> Estimate:
