@@ -154,7 +154,10 @@ def cards(profile: Profile = "demo") -> None:
 
 @app.command()
 def readme() -> None:
-    """Write the README's table and figure from the records of the full run."""
+    """Write the README's table and figure from the records of the full run.
+
+    Example: fashion-rir readme
+    """
     from fashion_rir.reporting import readme as page
 
     typer.echo(page.write(_workspace("full")))
