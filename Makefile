@@ -21,7 +21,7 @@ full: setup ## The same on all real products (hours); needs FASHION_RIR_ARCHIVE.
 	$(BIN)/fashion-rir study --profile full
 
 report: setup ## The HTML report again, from what was run: make report PROFILE=full.
-	$(BIN)/python -m fashion_rir.reporting.report $(or $(PROFILE),demo)
+	$(BIN)/fashion-rir report --profile $(or $(PROFILE),demo)
 
 storefront: setup ## The shop to search by photo, as a web page: make storefront PROFILE=full.
 	$(BIN)/fashion-rir storefront --profile $(or $(PROFILE),demo)
@@ -41,7 +41,7 @@ lint: setup ## Check style, formatting, and that the rooms import one way only.
 	$(BIN)/lint-imports
 
 notebooks: setup ## Execute the committed notebooks in place on the demo profile.
-	$(BIN)/python -m fashion_rir.reporting.notebooks notebooks/[0-9][0-9]-*.ipynb
+	$(BIN)/fashion-rir notebooks notebooks/[0-9][0-9]-*.ipynb
 
 bench: setup ## Speed beside what one could pick instead, as ratios in one run.
 	$(BIN)/python benchmarks/run_all.py

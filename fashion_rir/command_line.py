@@ -26,43 +26,33 @@ data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.
 app.add_typer(data_app, name="data")
 
 Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
-
 Catalogue = Annotated[
     str | None,
     typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one, 'real' for the one "
                       "named by FASHION_RIR_ARCHIVE. [default: the profile's]"),
 ]  # fmt: skip
-
 Backbone = Annotated[str, typer.Option(help="Network, such as mobilenetv2 or resnet50.")]
-
 Weights = Annotated[
     str | None,
     typer.Option(help="imagenet, none (random), or a weights file. [default: the profile's]"),
 ]
-
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
-
 Size = Annotated[
     int | None,
     typer.Option(help="Side of the square input in pixels. [default: the profile's]"),
 ]
-
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
 ]
-
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
-
 Scheduler = Annotated[
     str | None,
     typer.Option(help="Address of a dask scheduler, or 'local' for worker processes on this "
                       "machine. [default: this process alone]"),
 ]  # fmt: skip
-
 Workers = Annotated[
     int | None, typer.Option(help="Processes of a local cluster. [default: one a core]")
 ]
-
 Seed = Annotated[int | None, typer.Option(help="Seed of random weights. [default: the profile's]")]
 
 
@@ -124,6 +114,69 @@ def study(
     workspace = open_workspace(profile)
     index = run.run(workspace, run.choose(workspace, first=start, only=only), say=typer.echo)
     typer.echo(f"The report is at {index}")
+
+
+@app.command()
+def report(profile: Profile = "demo") -> None:
+    """Write the HTML report again, from what was run.
+
+    Example: fashion-rir report --profile full
+    """
+    from fashion_rir.reporting import report as pages
+
+    typer.echo(f"The report is at {pages.write(_workspace(profile))}")
+
+
+@app.command()
+def ledger(profile: Profile = "demo") -> None:
+    """Judge the thesis' claims by the profile's records: ledger.md and ledger.json.
+
+    Example: fashion-rir ledger --profile full
+    """
+    from fashion_rir.thesis import ledger as verdicts
+
+    for path in verdicts.write(_workspace(profile)):
+        typer.echo(path)
+
+
+@app.command()
+def cards(profile: Profile = "demo") -> None:
+    """Write the data card and the model cards from the profile's records.
+
+    Example: fashion-rir cards --profile full
+    """
+    from fashion_rir.reporting import cards as pages
+
+    paths, missing = pages.write(_workspace(profile))
+    for line in (*paths, *missing):
+        typer.echo(line)
+
+
+@app.command()
+def readme() -> None:
+    """Write the README's table and figure from the records of the full run.
+
+    Example: fashion-rir readme
+    """
+    from fashion_rir.reporting import readme as page
+
+    typer.echo(page.write(_workspace("full")))
+
+
+@app.command()
+def notebooks(
+    files: Annotated[list[Path], typer.Argument(help="Such as notebooks/*.ipynb.")],
+) -> None:
+    """Execute notebooks as they stand, and tidy them for a commit.
+
+    Example: fashion-rir notebooks notebooks/01-eda.ipynb
+    """
+    from fashion_rir.reporting import notebooks as committed
+
+    for path in files:
+        typer.echo(f"{path} ...")
+        if messages := committed.execute_and_clean(path):
+            typer.echo(f"{path} wrote to stderr (not kept):\n{''.join(messages)}", err=True)
 
 
 @data_app.command("check")
@@ -330,10 +383,9 @@ def evaluate(
     Example: fashion-rir evaluate --profile full --label baseColour
     """
     from fashion_rir.errors import RecordError
-    from fashion_rir.reporting import report
-    from fashion_rir.studies import model_table
+    from fashion_rir.reporting import headline
     from fashion_rir.workspace import records as result_records
-    from fashion_rir.workspace import tables
+    from fashion_rir.workspace import tables, words
 
     workspace = _workspace(profile)
     groups = result_records.read_by_products(workspace.results, "retrieval")
@@ -346,18 +398,14 @@ def evaluate(
             f"{label!r} under {protocol!r}; take another label or protocol."
         )
     for records in filter(None, chosen):
-        table = tables.retrieval_table(
-            records, protocol=protocol, label=label, metrics=report.HEADLINE_METRICS
-        )
-        shown = table[["model", "measure", "queries", *report.HEADLINE_METRICS]]
-        models = shown["model"].unique()
-        short = dict(zip(models, model_table.short_names(models), strict=True))
+        table = headline.scores(records, protocol=protocol, label=label)
+        shown = table[["model", "measure", "queries", *headline.METRICS]]
         trained = tables.trained_weights(table["weights"])
+        side_by_side = words.legend(record["inputs"]["model"] for record in records)
         of = f"{records[0]['inputs']['n_products']:,} products"
         typer.echo(f"{profile}: {protocol}, relevant by {label}, {of}")
-        shown = shown.assign(model=shown["model"].map(short))
         typer.echo(shown.to_string(index=False, float_format="{:.3f}".format))
-        typer.echo(f"Weights: {', '.join(trained) or 'none'}\n")
+        typer.echo("\n".join((*side_by_side, f"Weights: {', '.join(trained) or 'none'}\n")))
     if n_without:
         typer.echo(f"{n_without} records are left out: they were not scored so.")
 
@@ -429,7 +477,3 @@ def _load(workspace, catalogue: str | None):
     if catalogue in ("demo", "real"):
         return workspace.load_catalog(catalogue)
     return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")
-
-
-if __name__ == "__main__":
-    main()

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from fashion_rir import command_line
 from fashion_rir.data import catalog, download
@@ -107,14 +109,61 @@ def test_evaluate_prints_a_table_for_each_set_of_products(call, home: Path) -> N
     assert (code, err) == (0, "")
     all_products, sample = out.split("5,015 products")
     assert all_products.startswith("full: held_out, relevant by articleType, 44,072 products")
-    assert all_products.index("resnet50-224-pad") < all_products.index("chance")
-    assert "label-g-seed20" in sample and "left out" not in sample
-    assert "\ndense512-3 embeddings-seed20-posterior  cosine" in all_products.replace("\n ", "\n")
+    assert all_products.index("ResNet50 224 px padded") < all_products.index("chance")
+    assert "tuned on types, run g, seed 20" in sample and "left out" not in sample
+    assert "\ndense head of 512 on 3 embeddings, posterior, seed 20  cosine" in all_products
+    assert "\n3 embeddings: MobileNetV2 128 px padded + " in all_products
     assert "\nWeights: mobilenetv2-imagenet, resnet50-v1.5-pqf-imagenet\n" in all_products
     assert max(map(len, out.splitlines())) < 120
     code, out, err = call("evaluate", "--profile", "full", "--label", "sesaon")
     assert (code, out) == (1, "")
     assert "None of the 4 retrieval records of the profile full was scored by 'sesaon'" in err
+
+
+def test_a_study_s_pages_are_written_again_one_by_one(call, home: Path) -> None:
+    folder = home / "reports" / "sample"
+    (folder / "results").mkdir(parents=True)
+    record = ROOT / "reports" / "full" / "results" / "eda.json"
+    (folder / "results" / "eda.json").write_bytes(record.read_bytes())
+    code, out, err = call("ledger", "--profile", "sample")
+    assert (code, err) == (0, "")
+    assert out.split() == [str(folder / name) for name in ("ledger.md", "ledger.json")]
+    code, out, err = call("cards", "--profile", "sample")
+    assert (code, err) == (0, "")
+    first, *missing = out.splitlines()
+    assert first == str(folder / "cards" / "data.md")
+    assert all(line.startswith("No training is recorded for the card ") for line in missing)
+    code, out, err = call("report", "--profile", "sample")
+    assert (code, out, err) == (0, f"The report is at {folder / 'index.html'}\n", "")
+    assert (folder / "index.html").exists()
+
+
+@pytest.mark.parametrize("command", ["report", "ledger", "cards"])
+def test_pages_of_no_profile_are_refused_in_one_sentence(call, command: str) -> None:
+    code, out, err = call(command, "--profile", "nope")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: Unknown profile 'nope'") and err.count("\n") == 1
+
+
+def test_a_readme_without_records_says_what_is_missing(call, home: Path) -> None:
+    (home / "README.md").write_bytes((ROOT / "README.md").read_bytes())
+    code, out, err = call("readme")
+    assert (code, out) == (1, "")
+    assert "There is no record " in err and err.count("\n") == 1
+
+
+def test_notebooks_are_executed_in_place_and_what_they_log_is_shown(call, tmp_path: Path) -> None:
+    cells = [new_code_cell("import sys\n1 + 1"), new_code_cell("print('no', file=sys.stderr)")]
+    path = tmp_path / "01-small.ipynb"
+    nbformat.write(new_notebook(cells=cells), path)
+    code, out, err = call("notebooks", path)
+    assert (code, out) == (0, f"{path} ...\n")
+    assert err == f"{path} wrote to stderr (not kept):\nno\n\n"
+    assert nbformat.read(path, as_version=4).cells[0].outputs[0].data == {"text/plain": "2"}
+    nbformat.write(new_notebook(cells=[new_code_cell("1 / 0")]), path)
+    code, out, err = call("notebooks", path)
+    assert code == 1
+    assert err.startswith("Error: 01-small.ipynb stopped in cell ")
 
 
 def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:

@@ -1,112 +1,31 @@
 """A data card, and a model card for each kind of trained model, written from the records.
 
-python -m fashion_rir.reporting.cards
-
 After Gebru et al., *Datasheets for Datasets* (2021), and Mitchell et al., *Model Cards for Model
-Reporting* (2019). What a card says in words stands here; every number comes from a record.
+Reporting* (2019). What a card says in words stands in `cards.yaml` and `templates/`; every number
+comes from a record.
 """
 
-import re
+import functools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
+from fashion_rir.reporting import pages
 from fashion_rir.studies.analysis.counts import RARE, counts
 from fashion_rir.system import write_text
+from fashion_rir.workspace import old_names, words
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace.folders import Workspace
 
 DATA_CARD = "data"
 
+WORDS = Path(__file__).with_name("cards.yaml")
+
 N_TYPES = 10  # article types whose share the data card states
 
-MADE = "Made from the records in `../results/` by `python -m fashion_rir.reporting.cards`."
-
-DEMO = (
-    "**Demo:** drawn products, and networks that never saw a photo. The numbers carry no meaning."
-)
-
-PHOTO_LIMITS = (
-    "Trained and tested on small catalogue photos, one product on a white ground; photos from a "
-    "phone are harder, and this card's numbers say nothing of them.",
-    "Relevant means 'has the same label'. Labels stand in for what a shopper calls similar.",
-    "What is rare in the data is found badly: compare macro with micro in the records, and see "
-    "the data card for who and what is rare.",
-)
-
-TYPE_TRAINED = (
-    "It learned articleType, the very label that its mAP counts. Look at the colour column before "
-    "using it in a shop."
-)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of trained model: what its card says in words.
-
-    Attributes:
-        title: of the card.
-        what: what it is and how it was trained.
-        use: what it is good for, and what not.
-        limits: what to know before use, beside `PHOTO_LIMITS`.
-    """
-
-    title: str
-    what: str
-    use: str
-    limits: tuple[str, ...] = ()
-
-
-KINDS = {
-    "label-end-to-end": Kind(
-        "Networks fine-tuned on articleType",
-        "A pretrained network with a new layer and a softmax over the articleTypes, trained on "
-        "the photos. Run `g` is the thesis' own recipe, the others change one thing of it each; "
-        "`done-right` is a careful recipe.",
-        "Made to explain the thesis' model g (notebook 04). For a search, take a head on stored "
-        "embeddings: it is better and trains in a minute.",
-        (TYPE_TRAINED,),
-    ),
-    "from-scratch": Kind(
-        "Small networks trained from nothing",
-        "Small convolutional networks with random weights, trained on articleType, without any "
-        "pretrained network.",
-        "For places where pretrained weights may not be used (notebook 08).",
-        (TYPE_TRAINED,),
-    ),
-    "contrastive-end-to-end": Kind(
-        "Networks trained on pairs of photos",
-        "A network with a projection head, trained so that two augmented views of a product, or "
-        "two products of a type, come close. Run `h-32` is the thesis' model h, run `i` its model "
-        "i from random weights.",
-        "Made to test the thesis' models h and i and its recommendations (notebook 05).",
-    ),
-    "label-heads": Kind(
-        "Heads on stored embeddings, trained on one label",
-        "A small network on the stored embeddings of frozen backbones: `probe` is a softmax "
-        "alone, `dense512` has a hidden layer. What is searched is the square root of its class "
-        "posterior, or its hidden layer, or the posterior beside a share of the embeddings.",
-        "A search by type (posterior); a shop's search, where colour matters too (posterior with "
-        "a share of the pretrained embeddings put back).",
-        (TYPE_TRAINED,),
-    ),
-    "attribute-heads": Kind(
-        "Heads on stored embeddings, trained on several labels",
-        "One hidden layer on the stored embeddings of frozen backbones, with a softmax for each "
-        "label. What is searched joins the posteriors, each with a share.",
-        "A shop's search for products that share type, colour, gender and usage (notebook 08).",
-        ("It learned the very labels that the scores count.",),
-    ),
-    "contrastive-heads": Kind(
-        "Contrastive heads on stored embeddings",
-        "A small network on the stored embeddings of frozen backbones, trained so that products "
-        "of a type come close, with no softmax or beside one.",
-        "A search by type that is trained in minutes (notebook 05).",
-        (TYPE_TRAINED,),
-    ),
-}
+N_LISTED = 5  # classes that it names of the other labels
 
 SCORES = {  # column: protocol, label, metric
     "mAP, held out": ("held_out", "articleType", "mAP"),
@@ -115,7 +34,11 @@ SCORES = {  # column: protocol, label, metric
     "colour P@10": ("held_out", "baseColour", "precision@10"),
 }
 
-_SEED = re.compile(r"-seed(\d+)$")
+
+@functools.cache
+def kinds() -> dict[str, dict]:
+    """What the cards of each kind of trained model say in words: title, what, use, limits."""
+    return yaml.safe_load(WORDS.read_text(encoding="utf-8"))
 
 
 def texts(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
@@ -125,7 +48,7 @@ def texts(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
         workspace: says where the records lie.
 
     Returns:
-        Markdown by the card's name (`data`, or a key of `KINDS`), and a sentence for each card
+        Markdown by the card's name (`data`, or a key of `kinds`), and a sentence for each card
         that has no record yet.
 
     Raises:
@@ -137,15 +60,15 @@ def texts(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
         cards[DATA_CARD] = data_card(records["eda"])
     else:
         missing.append("The data card needs the record of notebook 01.")
-    trainings: dict[str, list[dict]] = {kind: [] for kind in KINDS}
+    trainings: dict[str, list[dict]] = {kind: [] for kind in kinds()}
     for record in records.values():
         if record["kind"] == "training":
             trainings[kind_of(record)].append(record)
     for kind, found in trainings.items():
         if found:
-            cards[kind] = model_card(KINDS[kind], found, records.values())
+            cards[kind] = model_card(kind, found, records.values())
         else:
-            missing.append(f"No training is recorded for the card '{KINDS[kind].title}'.")
+            missing.append(f"No training is recorded for the card '{kinds()[kind]['title']}'.")
     return cards, missing
 
 
@@ -173,7 +96,7 @@ def card_folder(workspace: Workspace) -> Path:
 
 
 def kind_of(record: Mapping) -> str:
-    """The key in `KINDS` of a record of kind `training`."""
+    """The key in `kinds` of a record of kind `training`."""
     inputs = record["inputs"]
     if "core" in inputs:
         if "objective" in inputs:
@@ -186,97 +109,54 @@ def kind_of(record: Mapping) -> str:
 
 def data_card(record: Mapping) -> str:
     """The data card, from the record `eda`."""
-    repairs, inputs = record["repairs"], record["inputs"]
-    n_products = inputs["n_products"]
-    lines = [
-        "# Data card: Fashion Product Images (Small)",
-        "",
-        *_demo_note(inputs),
-        "## Origin and licence",
-        "",
-        "Published by Param Aggarwal on Kaggle under the MIT licence: the catalogue of a fashion "
-        "shop, by its Kurtas and Sarees an Indian one. The small edition has photos of 60x80 "
-        "pixels. Neither photos nor product table are part of this project.",
-        "",
-        "## Counts",
-        "",
-        f"{n_products:,} products are used, of {repairs['rows in styles.csv']:,} rows; "
-        f"{repairs['products without a photo']:,} rows have no photo. Data hash "
-        f"`{inputs['data_hash'][:12]}`.",
-        "",
-        *_table(("label", "classes", "missing"), _class_rows(record)),
-        "",
-        "## Known faults",
-        "",
-        *_fault_lines(record),
-        "",
-        "## Who and what is over-represented",
-        "",
-        *_bias_lines(record),
-        "",
-        "## Use",
-        "",
-        "Good for comparing methods of search on clean catalogue photos. Not good for claims "
-        "about people, about photos that shoppers take, or about shops elsewhere: gender is the "
-        "shop's own department, not a property of anyone, and the range is that of one shop.",
-        "",
-        MADE,
-    ]
-    return "\n".join(lines) + "\n"
+    counted = {column: counts(dict(record), column) for column in record["counts"]}
+    types, genders, years = counted["articleType"], counted["gender"], counted["year"]
+    children = sum(genders.get(name, 0) for name in ("Boys", "Girls"))
+    missing = record["missing"]
+    return pages.render(
+        "data-card.md",
+        **{key: record[key] for key in ("inputs", "repairs", "identical", "told_by_name")},
+        classes=[(f"`{label}`", len(values), missing.get(label, 0))
+                 for label, values in record["counts"].items()],
+        missing=[f"{key} ({count:,})" for key, count in missing.items() if count],
+        counted=counted,
+        first=_first,
+        children=children / genders.sum(),
+        frequent=_shares(types)[:N_TYPES],
+        share_of_frequent=types.head(N_TYPES).sum() / types.sum(),
+        n_rare=int((types < RARE).sum()),
+        rare=RARE,
+        best_year=f"{years.idxmax()} ({years.max() / years.sum():.1%})",
+    )  # fmt: skip
 
 
-def model_card(kind: Kind, trainings: Sequence[Mapping], records: Iterable[Mapping]) -> str:
+def model_card(kind: str, trainings: Sequence[Mapping], records: Iterable[Mapping]) -> str:
     """The card of a kind of model.
 
     Args:
-        kind: its words.
+        kind: one of `kinds`.
         trainings: its records of kind `training`.
-        records: where its records of kind `retrieval` are among; a model's begin with its name.
+        records: where its records of kind `retrieval` are among.
     """
-    scored = [one for one in records if one["kind"] == "retrieval"
-              and one["inputs"]["measure"] == "cosine"]  # fmt: skip
-    inputs = trainings[0]["inputs"]
-    lines = [
-        f"# Model card: {kind.title}",
-        "",
-        *_demo_note(inputs),
-        kind.what,
-        "",
-        "## Training",
-        "",
-        *_table(
-            ("model", "seeds", "fitted on", "validation", "asked", "epochs", "minutes",
-             "accuracy", "first seed's inputs"),
-            _training_rows(trainings),
-        ),
-        "",
-        "Accuracy is of articleType on test products, micro, the mean over seeds; a model without "
-        "classifier has none. No test product and no identical copy of one was trained on. Split "
-        f"of seed {inputs.get('split_seed', inputs['seed'])}. {_products_and_pixels(trainings)}",
-        "",
-        "## Retrieval",
-        "",
-        *_retrieval_lines(_score_rows(trainings, scored)),
-        "",
-        f"Starting weights: {', '.join(_starting_weights(trainings))}.{_stand_in(trainings)}",
-        "",
-        "## Intended use",
-        "",
-        kind.use,
-        "",
-        "## Limits",
-        "",
-        *(f"- {limit}" for limit in (*kind.limits, *PHOTO_LIMITS)),
-        "",
-        MADE,
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
-
-
-def main(root: Path | None = None) -> None:
-    """Write the committed cards anew."""
-    paths, missing = write(open_workspace("full", root))
-    print(*(path.name for path in paths), *missing, sep="\n")
+    trained = {_identity(_model(one)) for one in trainings}
+    by_cosine = [one for one in records if one["kind"] == "retrieval"
+                 and one["inputs"]["measure"] == "cosine"]  # fmt: skip
+    scored = [one for one in by_cosine if _identity(_model(one)) in trained]
+    named = (str(one["inputs"]["model"]["weights"]).split("+") for one in trainings)
+    weights = sorted({name for names in named for name in names})
+    return pages.render(
+        "model-card.md",
+        **kinds()[kind],
+        inputs=trainings[0]["inputs"],
+        trainings=_training_rows(trainings),
+        side_by_side=words.legend(map(_model, trainings)),
+        products_and_pixels=_products_and_pixels(trainings),
+        metrics=list(SCORES),
+        scores=[(name, len(found), *_score_cells(found))
+                for name, found in _by_name(scored).items()],
+        weights=weights,
+        is_stand_in=any("resnet50-v1.5" in name for name in weights),
+    )  # fmt: skip
 
 
 def _records(folder: Path) -> dict[str, dict]:
@@ -284,94 +164,25 @@ def _records(folder: Path) -> dict[str, dict]:
     return {name: result_records.read(folder, name) for name in names}
 
 
-def _demo_note(inputs: Mapping) -> list[str]:
-    return [DEMO, ""] if inputs["profile"] == "demo" else []
+def _shares(counts: pd.Series) -> list[str]:
+    return [f"{name} {count / counts.sum():.1%}" for name, count in counts.items()]
 
 
-def _class_rows(record: Mapping) -> list[tuple]:
-    return [(f"`{label}`", len(values), record["missing"].get(label, 0))
-            for label, values in record["counts"].items()]  # fmt: skip
-
-
-def _fault_lines(record: Mapping) -> list[str]:
-    copies, repairs = record["identical"], record["repairs"]
-    by_name, without = (
-        record["told_by_name"][key]
-        for key in (
-            "accuracy by the name",
-            "accuracy by the name without the type's own words",
-        )
-    )
-    lines = [
-        f"- {copies['photos']:,} products share their photo with another, byte for byte, in "
-        f"{copies['groups']:,} groups. Copies are kept on one side of every split.",
-        f"- Of these groups, {copies['groups that disagree in articleType']} disagree in "
-        f"articleType, {copies['groups that disagree in gender']} in gender, and "
-        f"{copies['groups that disagree in baseColour']} in colour: a floor of label noise.",
-        f"- {repairs['photos of another size than 60x80']:,} photos have another size.",
-        f"- The product name tells the type: reading nothing but the name finds it for "
-        f"{by_name:.0%} of the products, and without the type's own words for {without:.0%}. A "
-        "model that sees names is not a model of photos.",
-    ]
-    missing = {key: count for key, count in record["missing"].items() if count}
-    if missing:
-        listed = ", ".join(f"{key} ({count:,})" for key, count in missing.items())
-        lines.append(f"- Values are missing in {listed}.")
-    return lines
-
-
-def _bias_lines(record: Mapping) -> list[str]:
-    counted = {column: counts(dict(record), column) for column in record["counts"]}
-    types, years = counted["articleType"], counted["year"]
-    children = sum(counted["gender"].get(name, 0) for name in ("Boys", "Girls"))
-    adults = ", ".join(
-        f"{name} {_share(counted['gender'], name)}" for name in counted["gender"].index
-    )
-    first = ", ".join(f"{name} {_share(types, name)}" for name in types.index[:N_TYPES])
-    rare = int((types < RARE).sum())
-    return [
-        f"- **People:** {adults}. Children (boys and girls) are "
-        f"{children / counted['gender'].sum():.1%}.",
-        f"- **Categories:** {_listed(counted['masterCategory'])}.",
-        f"- **Types:** the {min(N_TYPES, len(types))} most frequent of {len(types)} hold "
-        f"{types.head(N_TYPES).sum() / types.sum():.0%}: {first}. {rare} types have fewer than "
-        f"{RARE} products; micro means hardly see them.",
-        f"- **Usage and season:** {_listed(counted['usage'])}; {_listed(counted['season'])}.",
-        f"- **Colours:** {_listed(counted['baseColour'])}.",
-        f"- **Years:** {years.index.min()} to {years.index.max()}, most of "
-        f"{years.idxmax()} ({_share(years, years.idxmax())}).",
-    ]
-
-
-def _listed(counts: pd.Series, most: int = 5) -> str:
-    shown = ", ".join(f"{name} {_share(counts, name)}" for name in counts.index[:most])
+def _first(counts: pd.Series, most: int = N_LISTED) -> str:
     left = len(counts) - most
-    return f"{shown}, {left} more" if left > 0 else shown
-
-
-def _share(counts: pd.Series, name: object) -> str:
-    return f"{counts[name] / counts.sum():.1%}"
+    return ", ".join(_shares(counts)[:most]) + (f", {left} more" if left > 0 else "")
 
 
 def _training_rows(trainings: Sequence[Mapping]) -> list[tuple]:
     rows = []
-    for model, found in _by_model(trainings).items():
+    for name, found in _by_name(trainings).items():
         inputs = found[0]["inputs"]
         accuracies = [value for one in found if (value := _accuracy(one)) is not None]
+        accuracy = f"{sum(accuracies) / len(accuracies):.3f}" if accuracies else ""
         minutes = sum(one["timings"]["training_seconds"] for one in found) / len(found) / 60
-        rows.append(
-            (
-                f"`{model}`",
-                len(found),
-                f"{inputs['n_fit']:,}",
-                f"{inputs['n_validation']:,}",
-                f"{inputs['n_test']:,}",
-                len(found[0]["curve"]),
-                f"{minutes:.1f}",
-                f"{sum(accuracies) / len(accuracies):.3f}" if accuracies else "",
-                f"`{found[0]['inputs_hash'][:12]}`",
-            )
-        )
+        sizes = [f"{inputs[key]:,}" for key in ("n_fit", "n_validation", "n_test")]
+        rows.append((name, len(found), *sizes, len(found[0]["curve"]), f"{minutes:.1f}", accuracy,
+                     f"`{found[0]['inputs_hash'][:12]}`"))  # fmt: skip
     return rows
 
 
@@ -383,42 +194,13 @@ def _products_and_pixels(trainings: Sequence[Mapping]) -> str:
         sizes.setdefault(one["inputs"]["n_products"], set()).update(pixels)
     told = [f"{n:,} products at {' or '.join(map(str, sorted(pixels)))} pixels"
             for n, pixels in sorted(sizes.items())]  # fmt: skip
-    return f"Trained and tested on {'; '.join(told)}."
+    return "; ".join(told)
 
 
 def _accuracy(record: Mapping) -> float | None:
     """Of articleType, micro: stored by label where several were learned."""
     accuracy = record.get("accuracy", {})
     return accuracy.get("articleType", accuracy).get("micro")
-
-
-def _score_rows(trainings: Sequence[Mapping], scored: Sequence[Mapping]) -> list[tuple]:
-    rows = []
-    for model, found in _by_model(trainings).items():
-        searched: dict[str, list[Mapping]] = {}
-        for training in found:
-            prefix = f"{training['name']}-"
-            for one in scored:
-                if one["name"].startswith(prefix):
-                    what = one["name"].removeprefix(prefix).removesuffix("cosine").rstrip("-")
-                    searched.setdefault(what, []).append(one)
-        for what, records in sorted(searched.items()):
-            name = f"`{model}`{f' · {what}' if what else ''}"
-            rows.append((name, len(records), *_score_cells(records)))
-    return rows
-
-
-def _retrieval_lines(rows: Sequence[tuple]) -> list[str]:
-    if not rows:
-        return ["No retrieval by cosine is recorded of these models yet."]
-    head = ("model · what is searched", "seeds", *SCORES, "spread of mAP",
-            "95 % interval of mAP", "weights SHA-256")  # fmt: skip
-    return [
-        "By cosine; all test products ask; means over seeds. The spread is the standard deviation "
-        "over seeds. The interval (over queries) and the weights are the first seed's.",
-        "",
-        *_table(head, rows),
-    ]
 
 
 def _score_cells(records: Sequence[Mapping]) -> tuple:
@@ -440,31 +222,27 @@ def _score(record: Mapping, protocol: str, label: str, metric: str) -> dict[str,
     return found.get("micro", {}).get(metric)
 
 
-def _by_model(trainings: Sequence[Mapping]) -> dict[str, list[Mapping]]:
-    """The seeds of each model together."""
+def _by_name(records: Sequence[Mapping]) -> dict[str, list[Mapping]]:
+    """The seeds of each model together, by what it is called."""
+    records = sorted(records, key=lambda one: int(_model(one)["seed"]))
     groups: dict[str, list[Mapping]] = {}
-    for record in sorted(trainings, key=lambda one: one["inputs"]["seed"]):
-        groups.setdefault(_SEED.sub("", record["name"]), []).append(record)
-    return dict(sorted(groups.items()))
+    names = words.distinct(map(_model, records), with_seed=False)
+    for name, record in sorted(zip(names, records, strict=True), key=lambda pair: pair[0]):
+        groups.setdefault(name, []).append(record)
+    return groups
 
 
-def _starting_weights(trainings: Sequence[Mapping]) -> list[str]:
-    named = (str(one["inputs"]["model"]["weights"]).split("+") for one in trainings)
-    return sorted({name for names in named for name in names})
+def _model(record: Mapping) -> dict[str, object]:
+    """The model of a training, or of a retrieval with what was trained, as `words` takes it."""
+    inputs = record["inputs"]
+    if record["kind"] == "retrieval":
+        return old_names.completed(inputs["model"])
+    statistics = {key: inputs[key] for key in ("statistics",) if key in inputs}
+    about = {"family": kind_of(record), "run": inputs["run"], "seed": str(inputs["seed"])}
+    return {**inputs["model"], **about, **statistics, "model": record["name"]}
 
 
-def _stand_in(trainings: Sequence[Mapping]) -> str:
-    if not any("resnet50-v1.5" in name for name in _starting_weights(trainings)):
-        return ""
-    return (
-        " The ResNet50 weights are a stand-in for the Keras release, for non-commercial use only."
-    )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return lines + [f"| {' | '.join(str(cell) for cell in row)} |" for row in rows]
-
-
-if __name__ == "__main__":
-    main()
+def _identity(model: Mapping[str, object]) -> tuple:
+    """What a training and the retrieval with its network have in common."""
+    keys = ("family", "run", "seed", "statistics", "features", "backbone", "image_size")
+    return tuple(model.get(key) for key in keys)

@@ -1,14 +1,11 @@
 """Make the notebooks as they are committed: executed as they stand, then tidied.
 
-    python -m fashion_rir.reporting.notebooks notebooks/*.ipynb
-
 A committed notebook holds what a reader sees, and nothing that changes from run to run:
 no log, no timestamp, no widget state.
 """
 
 import os
 import re
-import sys
 from pathlib import Path
 
 import nbformat
@@ -127,18 +124,6 @@ def near_outputs(outputs: list[NotebookNode], reference: list[NotebookNode]) -> 
     return outputs
 
 
-def main(names: list[str]) -> None:
-    """Execute and tidy the named notebooks; say what each wrote to stderr."""
-    for name in names:
-        print(f"{name} ...", flush=True)
-        try:
-            messages = execute_and_clean(Path(name))
-        except FashionRirError as error:
-            raise SystemExit(f"Error: {error}") from error
-        if messages:
-            print(f"{name} wrote to stderr (not kept):\n{''.join(messages)}", file=sys.stderr)
-
-
 def _execute(notebook: NotebookNode, path: Path) -> None:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, DeadKernelError
@@ -182,7 +167,3 @@ def _without_widget(output: NotebookNode) -> NotebookNode:
     if WIDGET in output.get("data", {}):
         output.data = nbformat.from_dict({"text/plain": WIDGET_NOTE})
     return output
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

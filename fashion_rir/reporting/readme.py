@@ -1,9 +1,7 @@
-"""The README's table and figure of results, made from the committed records of the full run.
-
-python -m fashion_rir.reporting.readme
-"""
+"""The README's table and figure of results, made from the committed records of the full run."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,11 +9,12 @@ from PIL import Image
 
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import intervals
+from fashion_rir.reporting import pages
 from fashion_rir.studies import names
 from fashion_rir.system import write_text
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace import tables
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace import tables, words
+from fashion_rir.workspace.folders import Workspace
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -35,31 +34,28 @@ _ATTRIBUTES = names.attribute_groups(_FIVE, SEEDS)
 _CONTRASTIVE = names.contrastive_groups(_FIVE, SEEDS[:1])
 
 # The best of each family by what it is: records by cosine, each of all products.
-MODELS = {
-    "type first (five embeddings, three seeds)": _ATTRIBUTES["type-first, seeds averaged"][0],
-    "joined: type, colour, gender, usage (three seeds)": _ATTRIBUTES["joined, seeds averaged"][0],
-    "label-tuned head (three embeddings, three seeds)": (
-        f"dense512-{_THREE}-seeds20+21+22-posterior-cosine"
-    ),
-    "contrastive head (SupCon)": _CONTRASTIVE["supervised head"][0],
-    "pretrained, three embeddings joined": f"{_THREE}-cosine",
-    "pretrained ResNet50, resized": "resnet50-224-resize-cosine",
-    "pretrained ResNet50, padded (the thesis' best)": "resnet50-224-pad-cosine",
-    "pretrained MobileNetV2, resized": "mobilenetv2-128-resize-cosine",
-}
+RECORDS = {
+    "model": [
+        _ATTRIBUTES["type-first, seeds averaged"][0],
+        _ATTRIBUTES["joined, seeds averaged"][0],
+        f"dense512-{_THREE}-seeds20+21+22-posterior-cosine",
+        _CONTRASTIVE["supervised head"][0],
+        f"{_THREE}-cosine",
+        "resnet50-224-resize-cosine",
+        "resnet50-224-pad-cosine",
+        "mobilenetv2-128-resize-cosine",
+    ],
+    "floor": ["product-name-cosine", "raw-pixels-16-resize-cosine", "mean-colour-32-resize-cosine",
+              "chance-cosine"],
+    "ceiling": ["photo-oracle-articleType-cosine"],
+}  # fmt: skip
 
-FLOORS = {
-    "product name, no picture": "product-name-cosine",
-    "raw pixels": "raw-pixels-16-resize-cosine",
-    "mean colour": "mean-colour-32-resize-cosine",
-    "chance": "chance-cosine",
-}
-
-CEILINGS = {"the photo's class known": "photo-oracle-articleType-cosine"}
-
-LATER = (  # records that the full run makes in notebooks 06 and 08; shown once they are there
-    "contrastive head (SupCon)", "product name, no picture", "the photo's class known",
-)  # fmt: skip
+# Records that the full run makes in notebooks 06 and 08; shown once they are there.
+LATER = (
+    _CONTRASTIVE["supervised head"][0],
+    "product-name-cosine",
+    "photo-oracle-articleType-cosine",
+)
 
 COLUMNS = {  # of the table: label and metric
     "mAP": ("articleType", "mAP"),
@@ -70,31 +66,31 @@ COLUMNS = {  # of the table: label and metric
 }
 
 
-def headline(workspace: Workspace) -> tuple[pd.DataFrame, dict]:
+def headline(workspace: Workspace) -> tuple[pd.DataFrame, list[dict]]:
     """The best of each family, floors and ceilings, held out.
 
     Args:
         workspace: of the full profile.
 
     Returns:
-        Index: what a model is, in the order of `MODELS`, `FLOORS`, `CEILINGS`; columns: `kind`
-        (`model`, `floor`, `ceiling`), the values of `COLUMNS` (missing where a record was made
-        before a metric was), `low` and `high` of the mAP, and `weights`. And a record's inputs.
+        Index: what a model is called, in the order of `RECORDS`; columns: `kind` (a key of
+        `RECORDS`), the values of `COLUMNS` (missing where a record was made before a metric was),
+        `low` and `high` of the mAP, and `weights`. And the records.
 
     Raises:
         RecordError: a record is missing, or two are of different profiles or catalogues.
     """
-    kinds = {"model": MODELS, "floor": FLOORS, "ceiling": CEILINGS}
-    rows, records = {}, []
-    for kind, named in kinds.items():
-        for what, name in named.items():
-            if what in LATER and not (workspace.results / f"{name}.json").exists():
+    kinds, records = [], []
+    for kind, wanted in RECORDS.items():
+        for name in wanted:
+            if name in LATER and not (workspace.results / f"{name}.json").exists():
                 continue
-            record = result_records.read(workspace.results, name)
-            records.append(record)
-            rows[what] = {"kind": kind, **_cells(record)}
+            kinds.append(kind)
+            records.append(result_records.read(workspace.results, name))
     result_records.require_same(records)
-    return pd.DataFrame.from_dict(rows, orient="index"), records[0]["inputs"]
+    named = words.distinct(record["inputs"]["model"] for record in records)
+    rows = [{"kind": kind, **_cells(record)} for kind, record in zip(kinds, records, strict=True)]
+    return pd.DataFrame(rows, index=named), records
 
 
 def results_section(workspace: Workspace) -> str:
@@ -109,30 +105,17 @@ def results_section(workspace: Workspace) -> str:
     Raises:
         RecordError: see `headline`.
     """
-    table, inputs = headline(workspace)
-    lines = [
-        f"All {inputs['n_products']:,} real products, {inputs['n_queries']:,} test products as "
-        "queries, each taken out of the gallery; cosine. mAP, hit rate and precision count what "
-        "has the query's articleType, with a 95 % bootstrap interval in brackets; graded is what "
-        "shares more of type, colour, gender and usage. All models, also by other measures and "
-        "protocols, stand in the report (`make report PROFILE=full`).",
-        "",
-        f"![{_alt(table)}](reports/full/figures/{FIGURE})",
-        "",
-        f"| model | {' | '.join(COLUMNS)} |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
-    for what, row in table.iterrows():
-        name = what if row["kind"] == "model" else f"*{row['kind']}: {what}*"
-        cells = [f"{row['mAP']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"]
-        cells += ["–" if pd.isna(row[one]) else f"{row[one]:.3f}" for one in list(COLUMNS)[1:]]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
-    weights = tables.trained_weights(table["weights"])
-    lines += ["", f"Weights: {', '.join(weights)}. Those of "
-              "ResNet50 are a stand-in for the Keras release (see *Weights*). A dash: the record "
-              "is older than the metric. The thesis' own trained models saw samples of the "
-              "products and cannot stand in this table; the ledger holds them."]  # fmt: skip
-    return "\n".join(lines)
+    table, records = headline(workspace)
+    return pages.render(
+        "results.md",
+        inputs=records[0]["inputs"],
+        maps=[f"{name} {value:.3f}" for name, value in table["mAP"].items()],
+        figure=FIGURE,
+        columns=list(COLUMNS),
+        rows=map(_table_row, table.index, table.to_dict("records")),
+        side_by_side=words.legend(record["inputs"]["model"] for record in records),
+        weights=tables.trained_weights(table["weights"]),
+    ).rstrip("\n")
 
 
 def numbers_hash(workspace: Workspace) -> str:
@@ -187,15 +170,25 @@ def refreshed(text: str, section: str) -> str:
     return f"{before}{BEGIN}\n{section}\n{END}{after}"
 
 
-def main(root: Path | None = None) -> None:
-    """Write the section anew, and draw the figure where its numbers changed."""
-    workspace = open_workspace("full", root)
+def write(workspace: Workspace) -> Path:
+    """Write the README's section anew, and draw the figure where its numbers changed.
+
+    Args:
+        workspace: of the full profile.
+
+    Returns:
+        The README.
+
+    Raises:
+        RecordError: a record is missing, or the README has lost its markers.
+    """
     path = workspace.root / "README.md"
     text = refreshed(path.read_text(encoding="utf-8"), results_section(workspace))
     write_text(path, text)
     figure = workspace.figures / FIGURE
     if not figure.exists() or hash_in_figure(figure) != numbers_hash(workspace):
         draw_figure(workspace)
+    return path
 
 
 def _cells(record: dict) -> dict[str, object]:
@@ -210,10 +203,10 @@ def _cells(record: dict) -> dict[str, object]:
     return cells | {"weights": record["inputs"]["model"]["weights"]}
 
 
-def _alt(table: pd.DataFrame) -> str:
-    numbers = ", ".join(f"{what} {row['mAP']:.3f}" for what, row in table.iterrows())
-    return f"Held-out mAP of each family's best model between floors and ceilings: {numbers}"
-
-
-if __name__ == "__main__":
-    main()
+def _table_row(name: str, row: Mapping[str, object]) -> list[str]:
+    first, *others = COLUMNS
+    return [
+        name if row["kind"] == "model" else f"*{row['kind']}: {name}*",
+        f"{row[first]:.3f} [{row['low']:.3f}, {row['high']:.3f}]",
+        *("–" if pd.isna(row[column]) else f"{row[column]:.3f}" for column in others),
+    ]

@@ -7,10 +7,12 @@ with, and by which rule of `ledger`. Every fault in the file is named with its e
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from fashion_rir.errors import ParameterError, unknown_name
 
@@ -37,8 +39,38 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, by libyaml:
 
 _WHERE = re.compile(r"Abstract|Section [3-6]\.\d+( [a-i])?|(Table|Figure) [3-6](\.\d+){1,2}")
 
+_NAMED = {"kind": KINDS, "rule": RULES, "take": TAKES}
 
-@dataclass(frozen=True)
+_MUST = {  # what a field must do or be, where it is not a text
+    "record": "be a record's name, or several",
+    "path": "be a list of steps",
+    "of": "be a list of steps",
+    "than": "be a number, or record and path",
+    "tolerance": "be a number",
+    "ranking": "be a list of records",
+    "less": "name a record by record",
+    "test": "have named fields",
+    "contradiction": "have named fields",
+}
+
+Words = Annotated[str, Field(min_length=1)]
+
+Names = Annotated[list[str], Field(min_length=1)]
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+_checked = dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+
+
+@_checked
+class Place:
+    """Where a number stands: a record's name, and a path as in `Test`."""
+
+    record: Words
+    path: list
+
+
+@_checked
 class Test:
     """How a claim is tested.
 
@@ -50,7 +82,7 @@ class Test:
         take: what is taken there, one of `TAKES`: the number, how many names there are, the first
             or the last name as a number, or the least of the numbers.
         of: path to the whole that the number is taken as a share of.
-        than: what it is compared with: a number, or a mapping of `record` and `path`.
+        than: what it is compared with.
         tolerance: for `number` a share of the thesis' number (0 for counts); else absolute.
         ranking: for `number`, records in the thesis' order, the largest first.
         less: by record, another of the same products whose number is taken off before several
@@ -59,19 +91,37 @@ class Test:
             catalogue (one data hash).
     """
 
-    record: str | list[str]
+    record: Words | Names
     path: list
-    rule: str
-    take: str = "number"
+    rule: Literal[RULES]
+    take: Literal[TAKES] = "number"
     of: list | None = None
-    than: float | dict = 0
-    tolerance: float | None = None
-    ranking: list[str] | None = None
+    than: Number | Place = 0
+    tolerance: Number | None = None
+    ranking: Names | None = None
     less: dict[str, str] | None = None
     across: str = ""
 
+    @model_validator(mode="after")
+    def _fits_its_rule(self) -> "Test":
+        several = isinstance(self.record, list)
+        if several and self.rule not in RANKED_RULES:
+            raise ParameterError(f"Its rule {self.rule!r} cannot compare several records.")
+        compared = {*listed(self.record), *(self.ranking or [])}
+        if self.less is not None and not compared <= {*self.less}:
+            raise ParameterError(f"Its 'less' must name a record of the same products for each of "
+                                 f"{sorted(compared)}.")  # fmt: skip
+        if self.less is not None and not (several or self.ranking):
+            raise ParameterError("Its 'less' is for several records; it compares none.")
+        needs_tolerance = self.rule in ("number", "near")
+        if needs_tolerance and (self.tolerance is None or self.tolerance < 0):
+            raise ParameterError(
+                f"Its rule needs a tolerance of at least 0, not {self.tolerance!r}."
+            )
+        return self
 
-@dataclass(frozen=True)
+
+@_checked
 class Claim:
     """One entry of the ledger.
 
@@ -88,16 +138,33 @@ class Claim:
         note: what else a reader should know.
     """
 
-    id: str
+    id: Words
     where: str
-    kind: str
-    claim: str
-    thesis_value: float | str | list | None = None
+    kind: Literal[KINDS]
+    claim: Words
+    thesis_value: Any = None
     unit: str = ""
     test: Test | None = None
     contradiction: dict | None = None
     reason: str = ""
     note: str = ""
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> "Claim":
+        if not _WHERE.fullmatch(self.where):
+            raise ParameterError(f"It stands at {self.where!r}, no place such as 'Table 5.2.1'.")
+        given = [key for key in ("test", "contradiction", "reason") if getattr(self, key)]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ParameterError(f"It needs a test, a contradiction or a reason, and has {found}.")
+        if self.contradiction and len({str(said) for said in self.contradiction.values()}) < 2:
+            raise ParameterError("Its contradiction needs two places that say different things.")
+        what, types = _needed_value(self.test) if self.test else ("", ())
+        if types and type(self.thesis_value) not in types:
+            raise ParameterError(
+                f"Its rule needs a {what} as thesis_value, not {self.thesis_value!r}."
+            )
+        return self
 
 
 def load(path: Path = CLAIMS) -> list[Claim]:
@@ -140,8 +207,8 @@ def needed_records(claim: Claim) -> list[str]:
         return []
     test = claim.test
     names = [*listed(test.record), *(test.ranking or [])]
-    if isinstance(test.than, Mapping):
-        names.append(test.than["record"])
+    if isinstance(test.than, Place):
+        names.append(test.than.record)
     beside = [test.less[name] for name in names if name in (test.less or {})]
     return list(dict.fromkeys([*names, *beside]))
 
@@ -153,75 +220,38 @@ def listed(one_or_more: object) -> list:
 
 def _claim(entry: Mapping) -> Claim:
     try:
-        return _checked(entry)
-    except ParameterError as error:
+        return _READER.validate_python(entry)
+    except ValidationError as error:
         name = entry.get("id", "without an id")
-        raise ParameterError(f"The ledger's entry {name!r} is at fault. {error}") from error
-
-
-def _checked(entry: Mapping) -> Claim:
-    _check_fields(entry, Claim, needed=("id", "where", "kind", "claim"))
-    if entry["kind"] not in KINDS:
-        raise unknown_name("kind", entry["kind"], KINDS)
-    if not _WHERE.fullmatch(str(entry["where"])):
-        raise ParameterError(f"It stands at {entry['where']!r}, no place such as 'Table 5.2.1'.")
-    given = [key for key in ("test", "contradiction", "reason") if entry.get(key)]
-    if len(given) != 1:
-        found = " and ".join(given) or "none of them"
-        raise ParameterError(f"It needs a test, a contradiction or a reason, and has {found}.")
-    content = entry[given[0]]
-    if given == ["reason"]:
-        return Claim(**entry)
-    if not isinstance(content, Mapping):
-        raise ParameterError(f"Its {given[0]} must have named fields, not {content!r}.")
-    if given == ["contradiction"]:
-        if len({str(words) for words in content.values()}) < 2:
-            raise ParameterError("Its contradiction needs two places that say different things.")
-        return Claim(**entry)
-    _check_fields(content, Test, needed=("record", "path", "rule"))
-    claim = Claim(**{**entry, "test": Test(**content)})
-    _check_test(claim.test, claim.thesis_value)
-    return claim
-
-
-def _check_fields(found: Mapping, kind: type, *, needed: Iterable[str]) -> None:
-    known = [field.name for field in fields(kind)]
-    for key in found:
-        if key not in known:
-            raise unknown_name("field", key, known)
-    for key in needed:
-        if not found.get(key):
-            raise ParameterError(f"It lacks the field {key!r}.")
-
-
-def _check_test(test: Test, thesis_value: object) -> None:
-    if test.rule not in RULES:
-        raise unknown_name("rule", test.rule, RULES)
-    if test.take not in TAKES:
-        raise unknown_name("take", test.take, TAKES)
-    if not isinstance(test.path, list):
-        raise ParameterError(f"Its path must be a list of steps, not {test.path!r}.")
-    several = isinstance(test.record, list)
-    if several and test.rule not in RANKED_RULES:
-        raise ParameterError(f"Its rule {test.rule!r} cannot compare several records.")
-    if test.rule == "number" and not _is_number(thesis_value):
-        raise ParameterError(f"Its rule needs a number as thesis_value, not {thesis_value!r}.")
-    compared = {*listed(test.record), *(test.ranking or [])}
-    if test.less is not None and not (isinstance(test.less, Mapping) and compared <= {*test.less}):
         raise ParameterError(
-            f"Its 'less' must name a record of the same products for each of {sorted(compared)}."
-        )
-    if test.less is not None and not (several or test.ranking):
-        raise ParameterError("Its 'less' is for several records; it compares none.")
-    needs_names = test.rule == "same" or (test.rule in RANKED_RULES and not several)
-    if needs_names and not isinstance(thesis_value, list):
-        raise ParameterError(f"Its rule needs a list as thesis_value, not {thesis_value!r}.")
-    if test.rule in ("number", "near") and not (_is_number(test.tolerance) and test.tolerance >= 0):
-        raise ParameterError(f"Its rule needs a tolerance of at least 0, not {test.tolerance!r}.")
-    is_place = isinstance(test.than, Mapping) and set(test.than) == {"record", "path"}
-    if not is_place and not _is_number(test.than):
-        raise ParameterError(f"Its 'than' must be a number, or record and path, not {test.than!r}.")
+            f"The ledger's entry {name!r} is at fault. {_fault(error, entry)}"
+        ) from error
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _fault(error: ValidationError, entry: Mapping) -> object:
+    """The first fault of an entry in one sentence."""
+    fault = error.errors(include_url=False)[0]
+    if fault["type"] == "value_error":
+        return fault["ctx"]["error"]
+    kind, found, (field, *rest) = Claim, entry, fault["loc"]
+    if field == "test" and rest:
+        kind, found, (field, *_) = Test, entry["test"], rest
+    fields = kind.__pydantic_fields__
+    if field not in fields:
+        return unknown_name("field", field, fields)
+    if not found.get(field):
+        return f"It lacks the field {field!r}."
+    if field in _NAMED:
+        return unknown_name(field, found[field], _NAMED[field])
+    return f"Its {field!r} must {_MUST.get(field, 'be a text')}, not {found[field]!r}."
+
+
+def _needed_value(test: Test) -> tuple[str, tuple[type, ...]]:
+    """What a test's rule compares with, in words and as types; no type where it does not matter."""
+    if test.rule == "number":
+        return "number", (int, float)
+    is_of_names = test.rule in RANKED_RULES and isinstance(test.record, str)
+    return "list", (list,) if test.rule == "same" or is_of_names else ()
+
+
+_READER = TypeAdapter(Claim)

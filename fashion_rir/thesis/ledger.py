@@ -26,8 +26,6 @@ every score. Where a claim compares models that saw different ones, `less` takes
 model reaches on the same products, and `across` says why the rest may be compared.
 
 A claim whose record is not there, or holds nothing at the path, is `not yet measured`.
-
-    python -m fashion_rir.thesis.ledger      writes the committed ledger of the full run anew
 """
 
 import functools
@@ -44,9 +42,10 @@ import pandas as pd
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation.intervals import Estimate
 from fashion_rir.system import write_text
-from fashion_rir.thesis.claims import Claim, Test, listed, load, needed_records
+from fashion_rir.thesis.claims import Claim, Place, Test, listed, load, needed_records
+from fashion_rir.workspace import markdown, words
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace, open_workspace
+from fashion_rir.workspace.folders import Workspace
 
 REPRODUCED, SAME_DIRECTION, NOT_REPRODUCED = "reproduced", "same direction", "not reproduced"
 
@@ -213,11 +212,6 @@ def chapter(where: str) -> str:
     return f"Chapter {number.group()}" if number else where
 
 
-def main(root: Path | None = None) -> None:
-    """Write the committed ledger anew."""
-    print(*(path.name for path in write(open_workspace("full", root))), sep="\n")
-
-
 class _NothingThereError(Exception):
     """A record holds nothing at a path."""
 
@@ -247,16 +241,10 @@ def _same(claim: Claim, records: Mapping) -> Finding:
     return Finding(_graded(ours == _texts(claim.thesis_value), False), ", ".join(ours))
 
 
-def _above(claim: Claim, records: Mapping) -> Finding:
+def _above(claim: Claim, records: Mapping, *, sign: int = 1) -> Finding:
     margin, text = _margin(claim.test, records)
-    limit = -(claim.test.tolerance or 0)
+    margin, limit = margin if sign > 0 else _negative(margin), -(claim.test.tolerance or 0)
     return Finding(_graded(margin.low > limit, margin.value > limit), text)
-
-
-def _below(claim: Claim, records: Mapping) -> Finding:
-    margin, text = _margin(claim.test, records)
-    limit = claim.test.tolerance or 0
-    return Finding(_graded(margin.high < limit, margin.value < limit), text)
 
 
 def _near(claim: Claim, records: Mapping) -> Finding:
@@ -272,29 +260,27 @@ def _order(claim: Claim, records: Mapping) -> Finding:
     top = ranked[: len(claimed)]
     is_clear = all(ours[a].low > ours[b].high for a, b in itertools.pairwise(top))
     in_order = [name for name in ranked if name in claimed] == claimed
-    text = " > ".join(f"{name} {_text(ours[name])}" for name in top)
+    text = _ranking(top, ours, " > ")
     return Finding(_graded(top == claimed and is_clear, in_order), text)
 
 
-def _largest(claim: Claim, records: Mapping) -> Finding:
+def _largest(claim: Claim, records: Mapping, *, sign: int = 1) -> Finding:
     claimed, ours = _compared(claim, records)
-    text = " > ".join(f"{name} {_text(ours[name])}" for name in _ranked(ours)[: len(claimed) + 1])
-    return Finding(_lead(claimed, ours), text)
+    turned = {name: one if sign > 0 else _negative(one) for name, one in ours.items()}
+    first = _ranked(turned)[: len(claimed) + 1]
+    return Finding(_lead(claimed, turned), _ranking(first, ours, " > " if sign > 0 else " < "))
 
 
-def _smallest(claim: Claim, records: Mapping) -> Finding:
-    claimed, ours = _compared(claim, records)
-    turned = {name: Estimate(-e.value, -e.high, -e.low) for name, e in ours.items()}
-    names = _ranked(turned)[: len(claimed) + 1]
-    text = " < ".join(f"{name} {_text(ours[name])}" for name in names)
-    return Finding(_lead(claimed, turned), text)
-
-
-# fmt: off
-JUDGES = {"number": _number, "same": _same, "above": _above, "below": _below, "near": _near,
-          "order": _order, "largest": _largest, "smallest": _smallest}
-
-# fmt: on
+JUDGES = {
+    "number": _number,
+    "same": _same,
+    "above": _above,
+    "below": functools.partial(_above, sign=-1),
+    "near": _near,
+    "order": _order,
+    "largest": _largest,
+    "smallest": functools.partial(_largest, sign=-1),
+}
 
 
 def _lead(claimed: list[str], ours: Mapping[str, Estimate]) -> str:
@@ -308,6 +294,10 @@ def _lead(claimed: list[str], ours: Mapping[str, Estimate]) -> str:
 def _ranked(ours: Mapping[str, Estimate]) -> list[str]:
     """Names, the largest number first."""
     return sorted(ours, key=lambda name: (-ours[name].value, name))
+
+
+def _ranking(names: Iterable[str], ours: Mapping[str, Estimate], sign: str) -> str:
+    return sign.join(f"{name} {_text(ours[name])}" for name in names)
 
 
 def _graded(is_reproduced: bool, is_same_direction: bool) -> str:
@@ -328,13 +318,12 @@ def _measured(test: Test, records: Mapping) -> Estimate:
 def _margin(test: Test, records: Mapping) -> tuple[Estimate, str]:
     """Our number less what it is compared with, and how to show it."""
     ours = _measured(test, records)
-    if isinstance(test.than, Mapping):
-        other = _at(records, test.than["record"], test.than["path"], _estimate)
+    if isinstance(test.than, Place):
+        other = _at(records, test.than.record, test.than.path, _estimate)
         text = f"{_text(ours)} against {_text(other)}"
     else:
         other, text = _exact(test.than), _text(ours)
-    low, high = ours.low - other.high, ours.high - other.low
-    return Estimate(ours.value - other.value, low, high), text
+    return _less(ours, other), text
 
 
 def _compared(claim: Claim, records: Mapping) -> tuple[list[str], dict[str, Estimate]]:
@@ -342,8 +331,22 @@ def _compared(claim: Claim, records: Mapping) -> tuple[list[str], dict[str, Esti
     test = claim.test
     if isinstance(test.record, str):
         return _texts(claim.thesis_value), _at(records, test.record, test.path, _by_name)
-    ours = {name: _of_record(test, records, name) for name in test.record}
-    return test.record if test.rule == "order" else test.record[:1], ours
+    named = _in_words(records, test.record)
+    ours = {shown: _of_record(test, records, name)
+            for shown, name in zip(named, test.record, strict=True)}  # fmt: skip
+    return named if test.rule == "order" else named[:1], ours
+
+
+def _in_words(records: Mapping, names: list[str]) -> list[str]:
+    """What the models of records are called, and by which measure; else the records' names."""
+    inputs = [records[name]["inputs"] for name in names]
+    if not all("model" in one for one in inputs):
+        return names
+    named = words.distinct([one["model"] for one in inputs], with_seed=False)
+    measures = [one.get("measure") for one in inputs]
+    if len({*measures} - {None}) > 1:
+        named = [f"{name}, {measure}" for name, measure in zip(named, measures, strict=True)]
+    return [f"{name}:" for name in named] if len({*named}) == len(names) else names
 
 
 def _of_record(test: Test, records: Mapping, name: str) -> Estimate:
@@ -354,8 +357,7 @@ def _of_record(test: Test, records: Mapping, name: str) -> Estimate:
         return ours
     if beside == name:  # the model that the others are held against
         return _exact(0)
-    other = _at(records, beside, test.path, _estimate)
-    return Estimate(ours.value - other.value, ours.low - other.high, ours.high - other.low)
+    return _less(ours, _at(records, beside, test.path, _estimate))
 
 
 def _at(records: Mapping, name: str, path: list, read: Callable[[object], Any]) -> Any:
@@ -405,6 +407,15 @@ def _estimate(found: object) -> Estimate:
     return _exact(found)
 
 
+def _negative(estimate: Estimate) -> Estimate:
+    return Estimate(-estimate.value, -estimate.high, -estimate.low)
+
+
+def _less(ours: Estimate, other: Estimate) -> Estimate:
+    """A difference, as if the two had nothing in common."""
+    return Estimate(ours.value - other.value, ours.low - other.high, ours.high - other.low)
+
+
 def _exact(number: float | str) -> Estimate:
     return Estimate(float(number), float(number), float(number))
 
@@ -448,19 +459,15 @@ def _row(claim: Claim, finding: Finding, sample: str) -> dict[str, str]:
 
 
 def _markdown(table: pd.DataFrame, profile: str) -> str:
+    counts = [*summary(table).items(), ("all", len(table))]
     lines = [f"# The thesis, claim by claim: profile {profile}", ""]
     lines += [DEMO, ""] if profile == "demo" else []
-    lines += ["Written by `fashion_rir.ledger` from the profile's records; how a verdict is found "
-              "stands there.", "", "| verdict | claims |", "|---|---|"]  # fmt: skip
-    lines += [f"| {name} | {count} |" for name, count in summary(table).items()]
-    lines.append(f"| all | {len(table)} |")
+    lines += [f"Written by `fashion-rir ledger --profile {profile}` from the profile's records; "
+              "how a verdict is found stands in `fashion_rir/thesis/ledger.py`.", "",
+              markdown.table(["verdict", "claims"], counts)]  # fmt: skip
     shown = ["where", "claim", "thesis", "ours", "verdict", "record", "metric", "note"]
-    by_chapter = itertools.groupby(table.to_dict("records"), lambda row: chapter(row["where"]))
-    for heading, rows in by_chapter:
-        lines += ["", f"## {heading}", "", f"| {' | '.join(shown)} |", "|---" * len(shown) + "|"]
-        for row in rows:
-            cells = [row[column].replace("|", r"\|") for column in shown]
-            lines.append(f"| {' | '.join(cells)} |")
+    for heading, rows in table.groupby(table["where"].map(chapter), sort=False):
+        lines += ["", f"## {heading}", "", markdown.table(shown, rows[shown].to_numpy())]
     return "\n".join(lines) + "\n"
 
 
@@ -480,7 +487,3 @@ def _path_text(path: list) -> str:
 
 def _texts(items: Iterable) -> list[str]:
     return [str(item) for item in items]
-
-
-if __name__ == "__main__":
-    main()

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from fashion_rir.reporting import report, style
+from fashion_rir.reporting import headline, pages, report
 from fashion_rir.thesis import claims, ledger
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -16,12 +16,13 @@ from fashion_rir.workspace.folders import Workspace
 ROOT = Path(__file__).parents[2]
 
 
-def write_record(workspace: Workspace, model: str, mean_ap: float, protocol: str = "held_out"):
+def write_record(
+    workspace: Workspace, model: str, mean_ap: float, protocol: str = "held_out", **fields: str
+) -> None:
     estimates = {
-        metric: {"value": mean_ap, "low": mean_ap, "high": mean_ap}
-        for metric in report.HEADLINE_METRICS
+        metric: {"value": mean_ap, "low": mean_ap, "high": mean_ap} for metric in headline.METRICS
     }
-    about = {"model": model, "backbone": model, "preprocessing": "resize", "weights": "<none>"}
+    about = {"model": model, "backbone": model, "weights": "<none>", **fields}
     inputs = {"profile": workspace.profile, "data_hash": "abc", "n_queries": 9, "model": about,
               "measure": "cosine"}  # fmt: skip
     protocols = {protocol: {"labels": {"articleType": {"micro": estimates}}}}
@@ -46,8 +47,8 @@ def test_the_best_model_stands_first(tmp_path: Path) -> None:
     write_record(workspace, "vgg16", 0.25)
     write_record(workspace, "resnet50", 0.5)
     found = page(workspace)
-    assert found.index("<td>resnet50</td>") < found.index("<td>vgg16</td>")
-    assert found.count("<td>0.500</td>") == len(report.HEADLINE_METRICS)
+    assert found.index("<td>ResNet50</td>") < found.index("<td>vgg16</td>")
+    assert found.count("<td>0.500</td>") == len(headline.METRICS)
     assert "&lt;none&gt;" in found
     assert "Not there yet: The" not in found
 
@@ -91,11 +92,11 @@ def test_samples_stand_in_a_table_of_their_own(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace('"abc"', '"def"'), encoding="utf-8")
     found = page(workspace)
     assert found.count("<table") == 2
-    assert "<td>of-all</td>" in found and "<td>of-sample</td>" in found
+    assert "<td>of all</td>" in found and "<td>of sample</td>" in found
 
 
 def test_a_long_table_is_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "MOST_ROWS", 1)
+    monkeypatch.setattr(headline, "MOST_ROWS", 1)
     workspace = Workspace(tmp_path, "full")
     write_record(workspace, "vgg16", 0.25)
     write_record(workspace, "resnet50", 0.5)
@@ -226,19 +227,16 @@ def test_no_page_fetches_anything(tmp_path: Path) -> None:
 
 
 def test_a_title_is_never_read_as_html() -> None:
-    assert "<title>&lt;b&gt;</title>" in style.page("<b>", "", {})
+    assert "<title>&lt;b&gt;</title>" in pages.render("page.html", title="<b>", body="")
 
 
 def test_seeds_of_a_model_stand_in_one_row(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, "full")
-    write_record(workspace, "probe-net-seed20-posterior", 0.4)
-    write_record(workspace, "probe-net-seed21-posterior", 0.6)
+    about = {"backbone": "hog+vgg16", "family": "label-heads", "searched": "posterior"}
+    for seed, mean_ap in (("20", 0.4), ("21", 0.6)):
+        write_record(workspace, f"probe-{seed}", mean_ap, seed=seed, **about)
     found = page(workspace)
-    assert found.count("<td>probe-net-posterior</td>") == 1
+    assert found.count("<td>linear probe on 2 embeddings, posterior</td>") == 1
+    assert "2 embeddings: HOG + vgg16." in found
     assert "<td>± 0.141 over seeds</td>" in found
     assert "<td>0.500</td>" in found
-
-
-def test_a_report_of_no_profile_is_one_sentence():
-    with pytest.raises(SystemExit, match=r"Error: Unknown profile 'nope'"):
-        report.main(["nope"])

@@ -548,7 +548,7 @@ def test_the_committed_ledger_is_that_of_the_committed_records(
 ) -> None:
     texts = ledger.texts(ledger.verdicts(claims, FULL), "full")
     committed = (FULL.parent / name).read_text(encoding="utf-8")
-    assert committed == texts[name], "stale; run: python -m fashion_rir.thesis.ledger"
+    assert committed == texts[name], "stale; run: fashion-rir ledger --profile full"
 
 
 def test_claims_ask_for_records_under_the_names_that_runs_write(claims: list[Claim]) -> None:
