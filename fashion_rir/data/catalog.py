@@ -6,7 +6,6 @@ whose table holds one row for each product that has a readable photo.
 """
 
 import contextlib
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm.auto import tqdm
 from fashion_rir.data import images, sources
 from fashion_rir.data.csv_rows import Repairs
 from fashion_rir.errors import CatalogError, ImageError, ParameterError
-from fashion_rir.system import usable_cores, whole_file
+from fashion_rir.system import sha256_of, usable_cores, whole_file
 
 COLUMNS = (
     "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour",
@@ -86,8 +85,7 @@ class Catalog:
     def data_hash(self) -> str:
         """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
         table = self.products[[*COLUMNS, "image_sha256"]].sort_values("id")
-        text = table.to_csv(index=False, lineterminator="\n")
-        return hashlib.sha256(text.encode()).hexdigest()
+        return sha256_of(table.to_csv(index=False, lineterminator="\n"))
 
     def subset(self, is_chosen: np.ndarray) -> "Catalog":
         """The chosen products only, in the same order."""
@@ -324,8 +322,7 @@ def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame
             found = images.examine(data, name, for_size=SCAN_SIZE)
         except ImageError as error:
             return name, None, None, None, None, str(error), None
-        sha256 = hashlib.sha256(data).hexdigest()
-        return name, sha256, *found.size, found.mode, None, found.repair
+        return name, sha256_of(data), *found.size, found.mode, None, found.repair
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         found = tqdm(pool.map(scan, names), total=len(names), desc="checking photos", leave=False)

@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fashion_rir.errors import FashionRirError, ParameterError, TrainingError, unknown_name
-from fashion_rir.system import one_process
+from fashion_rir.system import one_process, whole_file, write_text
 
 SCHEDULES = ("constant", "cosine")
 
@@ -347,7 +347,7 @@ class _Curve(keras.callbacks.Callback):
             if self._folder is not None:
                 _save_weights(self.model, self._folder / "best.weights.h5")
         if self._folder is not None:
-            _write(self._folder / "curve.csv", self.table().to_csv(index=False))
+            write_text(self._folder / "curve.csv", self.table().to_csv(index=False), TrainingError)
         self.model.stop_training = self.is_whole()
 
     def restore_best(self, model: keras.Model) -> None:
@@ -405,11 +405,7 @@ def _claim(folder: Path, plan: dict) -> None:
     if path.exists():
         _require_plan(path, plan)
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(plan, indent=1))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    write_text(path, json.dumps(plan, indent=1), TrainingError)
 
 
 def _require_plan(path: Path, wanted: dict) -> None:
@@ -437,21 +433,13 @@ def _finished(model: keras.Model, folder: Path, plan: dict, curve: "_Curve") -> 
 
 def _finish(model: keras.Model, folder: Path, plan: dict) -> None:
     _save_weights(model, folder / "final.weights.h5")
-    _write(folder / "finished.json", json.dumps(plan, indent=1))
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f"partial.{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_text(folder / "finished.json", json.dumps(plan, indent=1), TrainingError)
 
 
 def _save_weights(model: keras.Model, path: Path) -> None:
     """Whole or not at all, without the optimizer."""
-    partial = path.with_name(f"partial.{path.name}")
-    _uncompiled(model).save_weights(partial)
-    partial.replace(path)
+    with whole_file(path, TrainingError, ending=".weights.h5") as partial:
+        _uncompiled(model).save_weights(partial)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
