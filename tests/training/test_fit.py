@@ -633,7 +633,7 @@ def test_a_full_disk_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.Mon
         train_apart(tmp_path, epochs=2, patience=None, killed=1)
     before = (tmp_path / "backup" / "latest.weights.h5").read_bytes()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
