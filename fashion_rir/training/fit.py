@@ -84,6 +84,21 @@ class Checkpoint:
     identity: Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class Training:
+    """One run of a training.
+
+    Attributes:
+        settings: epochs, learning rate and so on.
+        seed: of weights, batches and dropout.
+        checkpoint: where its state is kept; None for nowhere.
+    """
+
+    settings: TrainingSettings
+    seed: int
+    checkpoint: Checkpoint | None = None
+
+
 class Batches(keras.utils.PyDataset):
     """Arrays cut into batches, anew for each epoch.
 
