@@ -14,9 +14,8 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.labels import LabelClasses, class_codes, learn_classes
 from fashion_rir.embedding import backbones
 from fashion_rir.errors import ParameterError
-from fashion_rir.evaluation import intervals, metrics
+from fashion_rir.evaluation import intervals, rankings
 from fashion_rir.search import transforms
-from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.trained.runs import describe, folder, label_scores, write
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import fit, heads
@@ -295,21 +294,8 @@ def mean_average_precision(
     Raises:
         ParameterError: there is no such query.
     """
-    queries = queries[codes[queries] >= 0]
-    rows = np.flatnonzero(in_gallery)
-    gallery = Gallery(embeddings[rows], rows, "cosine")
-    scores = []
-    for block, order in gallery.rankings(embeddings[queries]):
-        for query, ranking in zip(queries[block], rows[order], strict=True):
-            ranks = metrics.relevant_ranks(codes[ranking[ranking != query]] == codes[query])
-            if len(ranks):
-                scores.append(metrics.average_precision(ranks))
-    if not scores:
-        raise ParameterError(
-            "No query shares its class with another product of the gallery, so there is no mAP; "
-            "take more products."
-        )
-    return float(np.mean(scores))
+    ranked = rankings.rank_rows(embeddings, queries, np.flatnonzero(in_gallery))
+    return rankings.mean_average_precision(ranked, codes)
 
 
 def run_attribute_head(
