@@ -104,7 +104,6 @@ def settle(
     return len(layers)
 
 
-@keras.saving.register_keras_serializable(package="fashion_rir")
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation, in TensorFlow's one kernel while it learns.
 
