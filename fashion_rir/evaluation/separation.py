@@ -59,11 +59,7 @@ class Separation:
 
 
 def separate(
-    embeddings: np.ndarray,
-    products: pd.DataFrame,
-    *,
-    label: str,
-    seed: int,
+    embeddings: np.ndarray, products: pd.DataFrame, *, label: str, seed: int
 ) -> Separation:
     """Silhouette and class distances over all products, exactly.
 
