@@ -105,17 +105,17 @@ def best_of_rounds(
 
 
 def ours(distances: np.ndarray, codes: dict[str, np.ndarray]) -> Scores:
-    """One ranking a query for all labels; all of `protocols.METRICS`, of which the mAP is kept."""
-    groups = np.arange(distances.shape[1], dtype=np.int32)
-    found = {label: np.full(len(distances), np.nan) for label in codes}
-    place = rankings.STANDARD.columns.index("mAP")
+    """One ranking a query for all labels; all of `rankings.METRICS`, of which the mAP is kept."""
+    numbers = np.arange(distances.shape[1])
+    classes = {label: pd.Series(code).where(code >= 0) for label, code in codes.items()}
+    view = rankings.View(is_query=numbers < len(distances))
+    scorer = rankings.Scorer(pd.DataFrame(classes).assign(id=numbers), {"all": view}, list(codes))
     for start in range(0, len(distances), 100):
-        for query, ranking in enumerate(
-            search_gallery.ranked(distances[start : start + 100]), start
-        ):
-            for label, ranks in rankings.ranks_of(query, ranking, codes, groups).items():
-                found[label][query] = rankings.STANDARD.score(ranks)[place]
-    return found
+        order = search_gallery.ranked(distances[start : start + 100])
+        scorer.add(numbers[start : start + len(order)], order)
+    tables = scorer.result("all").scores
+    rows = numbers[: len(distances)]
+    return {label: tables[label]["mAP"].reindex(rows).to_numpy() for label in codes}
 
 
 def by_scikit_learn(distances: np.ndarray, codes: dict[str, np.ndarray]) -> Scores:

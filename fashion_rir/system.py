@@ -1,17 +1,14 @@
-"""How many cores this process may use, which may be fewer than the machine has.
-
-A batch system or a container gives a process some cores only. Pools as large as the machine would
-wait for each other, and take memory for each thread.
-"""
+"""What the machine gives: cores, a folder to oneself, files that are whole, and their hashes."""
 
 import contextlib
 import hashlib
 import math
 import os
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+
+import filelock
 
 from fashion_rir.errors import FashionRirError
 
@@ -19,7 +16,11 @@ CGROUP = Path("/sys/fs/cgroup")  # where Linux says how much of a processor a co
 
 
 def usable_cores() -> int:
-    """The cores that this process may run on, at least 1."""
+    """The cores that this process may run on, at least 1.
+
+    A batch system or a container gives a process some of the machine's only. Pools as large as
+    the machine would wait for each other, and take memory for each thread.
+    """
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         n_cores = len(os.sched_getaffinity(0))
     else:
@@ -52,23 +53,27 @@ def one_process(
     """Keep other processes out of a folder.
 
     Args:
-        folder: must be there and writable.
+        folder: must be writable; made if it is missing.
         error_type: raised if another process is in it.
 
     Raises:
         FashionRirError: another process is in the folder, or the lock cannot be made.
     """
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
     try:
-        connection = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            message = f"{folder} is in use by another process; wait for its end, then start again."
-        else:
-            message = f"{folder} cannot be written ({error}); what is there is as it was."
-        raise error_type(message) from error
-    with closing(connection):
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise error_type(
+            f"{folder} is in use by another process; wait for its end, then start again."
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        raise error_type(
+            f"{folder} cannot be written ({error}); what is there is as it was."
+        ) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -89,20 +94,23 @@ def standard_error_to(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole_file(path: Path, error_type: type[FashionRirError] = FashionRirError) -> Iterator[Path]:
+def whole_file(
+    path: Path, error_type: type[FashionRirError] = FashionRirError, *, ending: str = ""
+) -> Iterator[Path]:
     """A file beside `path` to be written; in the end it takes the place of `path`.
 
     Args:
         path: the file that shall be there; missing folders are made.
         error_type: raised if it cannot be.
+        ending: of the name to write to, for a library that insists on its own.
 
     Yields:
-        Where to write: in the same folder, ending in `.part`.
+        Where to write: in the same folder, ending in `.part` and `ending`.
 
     Raises:
         FashionRirError: the place cannot be written; what was there is as it was.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part{ending}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
@@ -151,6 +159,19 @@ def write_text(path: Path, text: str, error_type: type[FashionRirError] = Fashio
     """
     with whole_file(path, error_type) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+def sha256_of(*parts: object) -> str:
+    """SHA-256 of texts (as UTF-8), bytes or arrays, one behind the other: 64 hexadecimal digits.
+
+    Example:
+        >>> sha256_of("a", b"b")[:12]
+        'fb8e20fc2e4c'
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode() if isinstance(part, str) else part)
+    return digest.hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:

@@ -38,15 +38,17 @@ SEEDED = {"KMeans", "MiniBatchKMeans", "TSNE", "PCA", "TruncatedSVD", "train_tes
 
 def trained_head(seed: int) -> np.ndarray:
     from fashion_rir.data import labels
-    from fashion_rir.training import fit, heads
+    from fashion_rir.training import fit, heads, objectives
 
-    classes = labels.learn_classes("articleType", PRODUCTS["articleType"], ~IS_TEST)
-    head, _ = heads.train_label_head(
-        FEATURES[~IS_TEST], CODES[~IS_TEST], classes,
+    label = "articleType"
+    classes = labels.learn_classes(label, PRODUCTS[label], ~IS_TEST)
+    head, _ = heads.train_head(
+        (FEATURES[~IS_TEST], {label: CODES[~IS_TEST]}),
+        objectives.Classification({label: classes}, label_smoothing=0.1),
         heads.HeadSettings(hidden=4, dropout=0.5),
-        fit.TrainingSettings(epochs=1, batch_size=32), seed=seed,
+        fit.Training(fit.TrainingSettings(epochs=1, batch_size=32), seed),
     )  # fmt: skip
-    return head.logits(FEATURES)
+    return head.outputs(FEATURES, label)[label]
 
 
 def augmented(seed: int) -> np.ndarray:
@@ -70,7 +72,7 @@ RANDOM: dict[str, Callable[[int], object]] = {
     "shuffled batches": lambda seed: np.concatenate(samplers.shuffled_batches(
         N, batch_size=30, seed=seed, epoch=0, drop_last=False)),
     "balanced batches": lambda seed: samplers.class_balanced_batches(
-        CODES, classes_per_batch=3, products_per_class=4, batches=2, seed=seed, epoch=0),
+        CODES, (2, 3, 4), seed=seed, epoch=0),
     "clusters": lambda seed: str(classical.preclustering(
         FEATURES, IS_TEST, CODES, n_clusters=7, seed=seed)),
     "map": lambda seed: tsne.layout(FEATURES, maps.MapSettings(

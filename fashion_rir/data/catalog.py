@@ -6,7 +6,6 @@ whose table holds one row for each product that has a readable photo.
 """
 
 import contextlib
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from tqdm.auto import tqdm
 from fashion_rir.data import images, sources
 from fashion_rir.data.csv_rows import Repairs
 from fashion_rir.errors import CatalogError, ImageError, ParameterError
-from fashion_rir.system import usable_cores, whole_file
+from fashion_rir.system import sha256_of, usable_cores, whole_file
 
 COLUMNS = (
     "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour",
@@ -86,8 +85,7 @@ class Catalog:
     def data_hash(self) -> str:
         """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
         table = self.products[[*COLUMNS, "image_sha256"]].sort_values("id")
-        text = table.to_csv(index=False, lineterminator="\n")
-        return hashlib.sha256(text.encode()).hexdigest()
+        return sha256_of(table.to_csv(index=False, lineterminator="\n"))
 
     def subset(self, is_chosen: np.ndarray) -> "Catalog":
         """The chosen products only, in the same order."""
@@ -99,8 +97,7 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
     """Read and check a catalogue.
 
     Args:
-        path: Kaggle's archive (.zip), its extracted folder, or the mirror's Parquet (a file or
-            a folder of them).
+        path: Kaggle's archive (.zip), its extracted folder, or the mirror's Parquet files.
         cache_dir: where to keep the result of looking into every photo, so that a second
             `load` of the same data is quick; nothing is kept if None.
 
@@ -115,50 +112,28 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
     repairs: Repairs = []
     rows, faults, counts = _read_rows(source, repairs)
     photos = _scan_photos(source, cache_dir)
-
     products = pd.DataFrame(rows, columns=[*COLUMNS, "row"])
-    for column in COLUMNS[1:]:
-        is_missing = products[column].isin(MISSING)
-        products[column] = products[column].mask(is_missing, None).astype("str")
+    products[list(COLUMNS[1:])] = products[list(COLUMNS[1:])].apply(_with_gaps)
     products["year"], odd_years = _years(products)
     faults += odd_years
     products["image_name"] = products["id"].astype("str") + ".jpg"
     table = products.merge(photos, on="image_name", how="left")
-
-    missing = table["image_sha256"].isna() & table["fault"].isna()
-    unreadable = table["fault"].notna()
-    faults += [
-        (
-            f"styles.csv row {entry.row}",
-            f"product {entry.id}",
-            f"no photo images/{entry.image_name}",
-        )
-        for entry in table[missing].itertuples()
-    ]
-    faults += [
-        (f"images/{entry.image_name}", f"product {entry.id}", entry.fault)
-        for entry in table[unreadable].itertuples()
-    ]
+    has_no_photo = table["image_sha256"].isna() & table["fault"].isna()
+    is_unreadable = table["fault"].notna()
     orphans = sorted(set(photos["image_name"]) - set(products["image_name"]))
+    faults += _photo_faults(table, has_no_photo, is_unreadable)
+    repairs += _photo_repairs(table[table["repair"].notna()])
     faults += [(f"images/{name}", "photo", "no row in styles.csv") for name in orphans]
-
-    repairs += [
-        (f"images/{entry.image_name}", f"product {entry.id}", f"read although {entry.repair}")
-        for entry in table[table["repair"].notna()].itertuples()
-    ]
-    kept = table[~(missing | unreadable)].drop(columns=["row", "fault", "repair"])
-    kept = kept.reset_index(drop=True)
+    kept = table[~(has_no_photo | is_unreadable)].drop(columns=["row", "fault", "repair"])
     if kept.empty:
         raise CatalogError(
             f"{path} holds no product with a readable photo ({len(table)} rows in styles.csv, "
             f"{len(photos)} photos); check that images/<id>.jpg stand beside styles.csv."
         )
-    kept["year"] = pd.to_numeric(kept["year"].where(_is_year(kept["year"]), None)).astype("Int64")
-    for column in ("width", "height"):
-        kept[column] = kept[column].astype("int64")
+    kept = _with_numbers(kept.reset_index(drop=True))
     counts |= {
-        "products without a photo": int(missing.sum()),
-        "unreadable photos": int(unreadable.sum()),
+        "products without a photo": int(has_no_photo.sum()),
+        "unreadable photos": int(is_unreadable.sum()),
         "photos without a row": len(orphans),
         "second copies ignored": source.ignored_copies,
         **_describe(kept),
@@ -167,6 +142,42 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
     left_out = pd.DataFrame(faults, columns=["where", "what", "reason"])
     repaired = pd.DataFrame(repairs, columns=["where", "what", "reason"])
     return Catalog(kept, source, products[list(COLUMNS)], counts, left_out, repaired)
+
+
+def _photo_faults(
+    table: pd.DataFrame, has_no_photo: pd.Series, is_unreadable: pd.Series
+) -> list[tuple[str, str, str]]:
+    """Where, what and why of the rows that are left out for their photo."""
+    missing = [
+        (
+            f"styles.csv row {entry.row}",
+            f"product {entry.id}",
+            f"no photo images/{entry.image_name}",
+        )
+        for entry in table[has_no_photo].itertuples()
+    ]
+    return missing + [
+        (f"images/{entry.image_name}", f"product {entry.id}", entry.fault)
+        for entry in table[is_unreadable].itertuples()
+    ]
+
+
+def _photo_repairs(repaired: pd.DataFrame) -> Repairs:
+    return [
+        (f"images/{row.image_name}", f"product {row.id}", f"read although {row.repair}")
+        for row in repaired.itertuples()
+    ]
+
+
+def _with_gaps(values: pd.Series) -> pd.Series:
+    return values.mask(values.isin(MISSING), None).astype("str")
+
+
+def _with_numbers(products: pd.DataFrame) -> pd.DataFrame:
+    """Year, width and height as whole numbers."""
+    years = products["year"].where(_is_year(products["year"]), None)
+    sizes = {column: products[column].astype("int64") for column in ("width", "height")}
+    return products.assign(year=pd.to_numeric(years).astype("Int64"), **sizes)
 
 
 def sample(catalog: Catalog, n_products: int, *, seed: int) -> Catalog:
@@ -324,8 +335,7 @@ def _scan_photos(source: sources.Source, cache_dir: Path | None) -> pd.DataFrame
             found = images.examine(data, name, for_size=SCAN_SIZE)
         except ImageError as error:
             return name, None, None, None, None, str(error), None
-        sha256 = hashlib.sha256(data).hexdigest()
-        return name, sha256, *found.size, found.mode, None, found.repair
+        return name, sha256_of(data), *found.size, found.mode, None, found.repair
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         found = tqdm(pool.map(scan, names), total=len(names), desc="checking photos", leave=False)

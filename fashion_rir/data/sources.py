@@ -5,7 +5,6 @@ unpacking anything to disk. An archive is not trusted: see `MAX_ENTRY_BYTES` and
 `MAX_ARCHIVE_BYTES`.
 """
 
-import hashlib
 import lzma
 import os
 import re
@@ -20,6 +19,7 @@ from pyarrow import parquet
 
 from fashion_rir.data.csv_rows import Repairs, read_rows
 from fashion_rir.errors import CatalogError, ImageError
+from fashion_rir.system import sha256_of
 
 MAX_ENTRY_BYTES = 64 * 2**20  # one photo of the large edition has about 1 MiB
 
@@ -384,11 +384,11 @@ def _as_text(value: object) -> str:
 
 
 def _fingerprint(files: list[Path]) -> str:
-    digest = hashlib.sha256()
+    lines = []
     for file in files:
         try:
             status = os.stat(file)
-            digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+            lines.append(f"{file.name} {status.st_size} {status.st_mtime_ns}\n")
         except OSError:  # a link to nothing: a photo that is not there
-            digest.update(f"{file.name} is not there\n".encode())
-    return digest.hexdigest()[:16]
+            lines.append(f"{file.name} is not there\n")
+    return sha256_of(*lines)[:16]

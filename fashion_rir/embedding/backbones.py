@@ -7,7 +7,6 @@ Weights come from a folder named by `FASHION_RIR_WEIGHTS` (its `weights.json` sa
 file is), from Keras' own download, from a path, or are random (`none`).
 """
 
-import hashlib
 import json
 import os
 import warnings
@@ -397,7 +396,4 @@ def _load_weights(network: object, path: Path, entry: dict) -> None:
 
 def hash_values(network: object) -> str:
     """SHA-256 of a Keras model's weights, in their order."""
-    digest = hashlib.sha256()
-    for values in network.get_weights():
-        digest.update(np.ascontiguousarray(values).tobytes())
-    return digest.hexdigest()
+    return system.sha256_of(*(values.tobytes() for values in network.get_weights()))

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 import fashion_rir
 from fashion_rir.data import images
@@ -162,19 +161,15 @@ def embed_catalog(
     if batch_size < 1:
         raise ParameterError(f"The batch size must be at least 1, not {batch_size}.")
     metadata = check_workers(client, plan)
+
+    def missing(names: list[str]) -> Iterator[tuple[embed.Chunk, np.ndarray]]:
+        chunks = embed.chunks_of(names, batch_size)
+        jobs = ((plan, metadata, chunk, [catalog.source.read(name) for name in chunk])
+                for chunk in chunks)  # fmt: skip
+        return zip(chunks, in_order(client, _embed_photos, jobs), strict=True)
+
     store = embed.open_store(path, catalog, metadata, number_format)
-    done = set(store.image_names())
-    names = [name for name in catalog.products["image_name"] if name not in done]
-    chunks = [names[i : i + batch_size] for i in range(0, len(names), batch_size)]
-    jobs = ((plan, metadata, chunk, [catalog.source.read(name) for name in chunk])
-            for chunk in chunks)  # fmt: skip
-    bar = tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=str(metadata["model"]),
-               unit="image", leave=False)  # fmt: skip
-    with bar:
-        for chunk, rows in zip(chunks, in_order(client, _embed_photos, jobs), strict=True):
-            store.append(chunk, rows)
-            bar.update(len(chunk))
-    return store
+    return embed.fill(store, catalog, missing)
 
 
 def check_workers(client: Any, plan: Plan) -> dict[str, object]:

@@ -7,7 +7,6 @@ A colour histogram (Swain and Ballard 1991), HOG (Dalal and Triggs 2005), a perc
 cluster only.
 """
 
-import hashlib
 from collections.abc import Iterable
 
 import cv2
@@ -15,6 +14,7 @@ import numpy as np
 
 from fashion_rir.embedding.floors import floor_metadata
 from fashion_rir.errors import ParameterError, unknown_name
+from fashion_rir.system import sha256_of
 
 NEARLY_WHITE = 240  # of 255 in every channel: JPEG leaves a white background a little uneven
 
@@ -196,8 +196,7 @@ class BagOfVisualWords:
         words = self._known_words()
         name = f"bag-of-{self.detector}-words-{len(words)}"
         about = floor_metadata(name, self.image_size, preprocessing, len(words) + 1)
-        sha256 = hashlib.sha256(words.tobytes()).hexdigest()
-        return about | {"weights": "k-means", "weights_sha256": sha256}
+        return about | {"weights": "k-means", "weights_sha256": sha256_of(words.tobytes())}
 
     def _known_words(self) -> np.ndarray:
         if self.vocabulary is None:

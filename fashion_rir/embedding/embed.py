@@ -72,15 +72,34 @@ def embed_catalog(
         raise ParameterError(f"The batch size must be at least 1, not {batch_size}.")
     if preprocessing not in images.PREPROCESSING:
         raise unknown_name("preprocessing", preprocessing, images.PREPROCESSING)
-    metadata = embedder.metadata(preprocessing)
-    store = open_store(path, catalog, metadata, number_format)
+
+    def missing(names: list[str]) -> Iterator[tuple[Chunk, np.ndarray]]:
+        return embedded(catalog, names, embedder, preprocessing, batch_size=batch_size)
+
+    store = open_store(path, catalog, embedder.metadata(preprocessing), number_format)
+    return fill(store, catalog, missing)
+
+
+def fill(
+    store: FeatureStore,
+    catalog: Catalog,
+    missing: Callable[[list[str]], Iterator[tuple[Chunk, np.ndarray]]],
+) -> FeatureStore:
+    """Add what a store lacks of a catalogue.
+
+    Args:
+        store: where the embeddings go.
+        catalog: the products.
+        missing: from the names that are not there to their embeddings, batch by batch.
+
+    Returns:
+        The store.
+    """
     done = set(store.image_names())
     names = [name for name in catalog.products["image_name"] if name not in done]
-    bar = tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=str(metadata["model"]),
-               unit="image", leave=False)  # fmt: skip
-    with bar:
-        for batch_names, rows in embedded(catalog, names, embedder, preprocessing,
-                                          batch_size=batch_size):  # fmt: skip
+    with tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=store.metadata["model"],
+              unit="image", leave=False) as bar:  # fmt: skip
+        for batch_names, rows in missing(names):
             store.append(batch_names, rows)
             bar.update(len(batch_names))
     return store
@@ -125,7 +144,7 @@ def embedded(
     def embed_chunk(chunk: Chunk) -> np.ndarray:
         return embedder.embed(_decoded(catalog, chunk, size, preprocessing, len(chunk)))
 
-    yield from in_threads(embed_chunk, _chunks(image_names, batch_size), n_threads=n_calls)
+    yield from in_threads(embed_chunk, chunks_of(image_names, batch_size), n_threads=n_calls)
 
 
 def embed_image(image: images.Image.Image, embedder: Embedder, *, preprocessing: str) -> np.ndarray:
@@ -169,7 +188,7 @@ def batches(
         return _decoded(catalog, chunk, image_size, preprocessing, batch_size)
 
     n_threads = min(2, usable_cores())
-    yield from in_threads(decode, _chunks(image_names, batch_size), n_threads=n_threads)
+    yield from in_threads(decode, chunks_of(image_names, batch_size), n_threads=n_threads)
 
 
 def in_threads(
@@ -197,7 +216,8 @@ def in_threads(
             yield names, future.result()
 
 
-def _chunks(image_names: Sequence[str], batch_size: int) -> list[Chunk]:
+def chunks_of(image_names: Sequence[str], batch_size: int) -> list[Chunk]:
+    """The names cut into batches; the last one may be smaller."""
     return [list(image_names[i : i + batch_size]) for i in range(0, len(image_names), batch_size)]
 
 

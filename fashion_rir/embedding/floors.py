@@ -5,13 +5,12 @@
 picture.
 """
 
-import hashlib
-
 import numpy as np
 import pandas as pd
 
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import CatalogError
+from fashion_rir.system import sha256_of
 
 N_WORDS = 2048  # of the product names' vocabulary, the most frequent
 
@@ -94,7 +93,7 @@ def floor_metadata(
         "image_size": image_size,
         "preprocessing": preprocessing,
         "weights": "none",
-        "weights_sha256": hashlib.sha256(name.encode()).hexdigest(),
+        "weights_sha256": sha256_of(name),
         "embedding_dim": embedding_dim,
     }
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fashion_rir.embedding.backbones import Backbone
 from fashion_rir.errors import FashionRirError
-from fashion_rir.system import sha256_of_file, usable_cores, whole_file
+from fashion_rir.system import sha256_of_file, usable_cores, whole_file, write_text
 
 NEEDS_EXTRA = "The engine 'onnx' needs the extra: pip install -e '.[onnx]'."
 
@@ -166,9 +166,7 @@ def _keep_check(path: Path, backbone: Backbone, difference: float) -> None:
         "difference_to_keras": difference,
         "model": {k: v for k, v in model.items() if k not in ("model", "preprocessing")},
     }
-    partial = check_path(path).with_suffix(f".{os.getpid()}.part")
-    partial.write_text(json.dumps(check, indent=1), encoding="utf-8")
-    partial.replace(check_path(path))
+    write_text(check_path(path), json.dumps(check, indent=1))
 
 
 def _export(backbone: Backbone, path: Path) -> None:

@@ -68,18 +68,7 @@ class FeatureStore:
             raise unknown_name("number format", number_format, NUMBER_FORMATS)
         if path.exists():
             store = cls.open(path)
-            store.require(wanted)
-            unsaid = [key for key in COMPARED_KEYS if key in wanted and key not in store.metadata]
-            if unsaid:
-                raise StoreError(
-                    f"{path} does not say its {unsaid[0]}, so nothing can be added to it; name "
-                    "another file."
-                )
-            if store.number_format != number_format:
-                raise StoreError(
-                    f"{path} holds {store.number_format}, so no {number_format} can be added to "
-                    "it; ask for its own format, or name another file."
-                )
+            store._require_same(wanted, number_format)
             return store
         partial = path.with_suffix(f".{os.getpid()}.part")  # a killed run leaves no half store
         try:
@@ -150,6 +139,21 @@ class FeatureStore:
                     "their embeddings cannot be compared. Use the store of the query's model, "
                     "or build it with `fashion-rir embed`."
                 )
+
+    def _require_same(self, wanted: Mapping[str, str], number_format: str) -> None:
+        """Refuse to add embeddings of another model, or of one that the store does not name."""
+        self.require(wanted)
+        unsaid = [key for key in COMPARED_KEYS if key in wanted and key not in self.metadata]
+        if unsaid:
+            raise StoreError(
+                f"{self.path} does not say its {unsaid[0]}, so nothing can be added to it; name "
+                "another file."
+            )
+        if self.number_format != number_format:
+            raise StoreError(
+                f"{self.path} holds {self.number_format}, so no {number_format} can be added to "
+                "it; ask for its own format, or name another file."
+            )
 
     def append(self, image_names: Sequence[str], embeddings: np.ndarray) -> None:
         """Add embeddings in one transaction: after a crash all of them are there, or none.

@@ -1,9 +1,9 @@
-"""Every product asks for every other: mAP over full rankings, several labels in one pass.
+"""Rank the whole gallery for every query, and score the rankings by several labels in one pass.
 
-`evaluation` scores the test products under three protocols, with graded relevance. Here are fewer
-kinds of scores for many more queries: each ranking is made once, and the classes of the products
-are gathered in its order for all labels. The rankings are those of `gallery.Gallery.rankings`,
-so ties stand in the catalogue's order, as everywhere in this study.
+Each ranking is made once, and what it has in common with the query is gathered once for all labels
+and all views: who asks, who is found, and what is hidden. The rankings are those of
+`gallery.Gallery.rankings`, so ties stand in the catalogue's order, as everywhere in this study.
+`protocols` names three views, and adds graded relevance.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fashion_rir.errors import ParameterError, unknown_name
-from fashion_rir.evaluation import metrics, protocols
+from fashion_rir.evaluation import metrics
 from fashion_rir.search.gallery import Gallery
 
 # Rows of the products that ask, and for each of them all rows of the gallery, the best first.
@@ -24,6 +24,31 @@ Rankings = Iterator[tuple[np.ndarray, np.ndarray]]
 RANKED_LABELS = ("articleType", "masterCategory", "gender", "baseColour")
 
 HIDDEN = ("nothing", "query", "copies")
+
+CUTOFFS = (1, 5, 10)
+
+METRICS = (
+    *(f"hit_rate@{k}" for k in CUTOFFS),
+    *(f"precision@{k}" for k in CUTOFFS[1:]),
+    "mAP",
+    "MAP@R",
+    "MRR",
+)
+
+
+def rank_scores(ranks: np.ndarray) -> tuple[float, ...]:
+    """The values of `METRICS`, in its order.
+
+    Args:
+        ranks: from `metrics.relevant_ranks`, over the full ranking, at least one.
+    """
+    return (
+        *(metrics.hit_rate(ranks, k) for k in CUTOFFS),
+        *(metrics.precision(ranks, k) for k in CUTOFFS[1:]),
+        metrics.average_precision(ranks),
+        metrics.average_precision_at_r(ranks),
+        metrics.reciprocal_rank(ranks),
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +66,29 @@ class Scoring:
     largest_cutoff: int
 
 
-STANDARD = Scoring(protocols.METRICS, protocols.rank_scores, max(protocols.CUTOFFS))
+STANDARD = Scoring(METRICS, rank_scores, max(CUTOFFS))
+
+
+@dataclass(frozen=True)
+class View:
+    """Who asks, and what they are compared with.
+
+    Attributes:
+        is_query: bool, shape (n_products,): who asks.
+        is_gallery: likewise, who is found; all if None.
+        hidden: what a query does not find: `nothing`, the `query` itself (leave-one-out), or its
+            identical `copies` too (the same photo, byte for byte).
+    """
+
+    is_query: np.ndarray
+    is_gallery: np.ndarray | None = None
+    hidden: str = "query"
+
+    def __post_init__(self) -> None:
+        if self.hidden not in HIDDEN:
+            raise unknown_name("thing to hide", self.hidden, HIDDEN)
+        if not np.any(self.is_query):
+            raise ParameterError("No product is marked as a query, so there is nothing to ask.")
 
 
 @dataclass(frozen=True)
@@ -60,6 +107,132 @@ class Ranked:
     n_gallery: int
 
 
+class Scorer:
+    """Collects the scores of rankings under one view or several, block by block."""
+
+    def __init__(
+        self,
+        products: pd.DataFrame,
+        views: Mapping[str, View],
+        labels: Sequence[str],
+        scoring: Scoring = STANDARD,
+    ) -> None:
+        """Begin with no score.
+
+        Args:
+            products: the catalogue's table.
+            views: by a name of one's own.
+            labels: what makes a product relevant; columns of `products`.
+            scoring: what is made of the ranks.
+        """
+        self._products, self._views, self._scoring = products, views, scoring
+        self._codes = {label: class_codes(products[label]) for label in labels}
+        self._groups = {name: _groups(products, view.hidden) for name, view in views.items()}
+        self._scores = {
+            name: {label: self._no_scores(len(scoring.columns)) for label in labels}
+            for name in views
+        }
+
+    @property
+    def is_query(self) -> np.ndarray:
+        """bool, shape (n_products,): who asks under any view."""
+        return np.any([view.is_query for view in self._views.values()], axis=0)
+
+    def add(self, queries: np.ndarray, order: np.ndarray) -> None:
+        """Score some queries by their rankings of all products.
+
+        Args:
+            queries: their row numbers, shape (n,).
+            order: row numbers of the products, best first, one row a query.
+        """
+        for query, ranking in zip(queries, order, strict=True):
+            hits = {
+                label: code.take(ranking) == code[query]
+                for label, code in self._codes.items()
+                if code[query] >= 0
+            }
+            for name, view in self._views.items():
+                if view.is_query[query]:
+                    self._note(name, query, self._seen(name, query, ranking, hits))
+
+    def result(self, name: str) -> Ranked:
+        """The scores under one view."""
+        view = self._views[name]
+        scores = {
+            label: self._table(values, self._scoring.columns, name, self._products[label])
+            for label, values in self._scores[name].items()
+        }
+        n_queries = int(view.is_query.sum())
+        n_gallery = len(self._products) if view.is_gallery is None else int(view.is_gallery.sum())
+        n_excluded = {label: n_queries - len(table) for label, table in scores.items()}
+        return Ranked(scores, n_excluded, n_gallery)
+
+    def _seen(
+        self, name: str, query: int, ranking: np.ndarray, hits: Mapping[str, np.ndarray]
+    ) -> Mapping[str, np.ndarray]:
+        """By label, which products share the query's class, of those that it may find."""
+        view, groups = self._views[name], self._groups[name]
+        if view.is_gallery is not None:
+            found = np.flatnonzero(view.is_gallery.take(ranking))
+            ranking = ranking.take(found)
+            hits = {label: hit.take(found) for label, hit in hits.items()}
+        if groups is None:
+            return hits
+        away = np.flatnonzero(groups.take(ranking) == groups[query])
+        away = away[0] if len(away) == 1 else away  # NumPy deletes a single place far quicker
+        return {label: np.delete(hit, away) for label, hit in hits.items()}
+
+    def _note(self, name: str, query: int, hits: Mapping[str, np.ndarray]) -> None:
+        """Keep a query's scores under a view, where it has any."""
+        for label, hit in hits.items():
+            ranks = metrics.relevant_ranks(hit)
+            if len(ranks):
+                self._scores[name][label][query] = self._scoring.score(ranks)
+
+    def _no_scores(self, n_columns: int) -> np.ndarray:
+        return np.full((len(self._products), n_columns), np.nan)
+
+    def _table(
+        self, values: np.ndarray, columns: Sequence[str], name: str, classes: pd.Series
+    ) -> pd.DataFrame:
+        """One row a query that has scores, by its product id."""
+        rows = np.flatnonzero(self._views[name].is_query & ~np.isnan(values[:, 0]))
+        index = pd.Index(self._products["id"].to_numpy()[rows], name="id")
+        table = pd.DataFrame(values[rows], index=index, columns=list(columns))
+        return table.assign(label=classes.to_numpy()[rows])
+
+
+def score_all(embeddings: np.ndarray, products: pd.DataFrame, measure: str, scorer: Scorer) -> None:
+    """Rank the gallery for every product that asks under some view, and score the rankings.
+
+    Args:
+        embeddings: float32, shape (n_products, embedding_dim), one row a product.
+        products: the catalogue's table, in the same order.
+        measure: one of `gallery.MEASURES`.
+        scorer: keeps the scores. Beside the embeddings (twice) and these it takes about 0.5 GB of
+            memory, whatever the number of queries.
+
+    Raises:
+        ParameterError: unknown measure, or lengths that differ.
+        StoreError: embeddings that are not finite, or all zeros under cosine.
+    """
+    gallery = Gallery(embeddings, products["id"].to_numpy(), measure)
+    is_query = scorer.is_query
+    queries = np.flatnonzero(is_query)
+    asked = embeddings if is_query.all() else embeddings[queries]  # spares a copy of all
+    with (
+        tqdm(total=len(queries), desc=f"ranking by {measure}", leave=False) as bar,
+        ThreadPoolExecutor(max_workers=1) as worker,  # scores a block while the next is ranked
+    ):
+        scoring = None
+        for block, order in gallery.rankings(asked):
+            if scoring is not None:
+                scoring.result()  # one block at most waits, so that memory stays bounded
+            scoring = worker.submit(scorer.add, queries[block], order)
+            bar.update(len(order))
+        scoring.result()
+
+
 def score_rankings(
     embeddings: np.ndarray,
     products: pd.DataFrame,
@@ -71,92 +244,36 @@ def score_rankings(
     hidden: str = "query",
     scoring: Scoring = STANDARD,
 ) -> Ranked:
-    """Rank the gallery for each query and score the ranking by each label.
+    """The scores of full rankings under one view.
 
     Args:
         embeddings: float32, shape (n_products, embedding_dim), one row a product.
         products: the catalogue's table, in the same order.
         labels: what makes a product relevant; columns of `products`.
         measure: one of `gallery.MEASURES`.
-        is_query: bool, shape (n_products,): who asks; all if None.
-        is_gallery: bool, shape (n_products,): who is found; all if None.
-        hidden: what a query does not find: `nothing`, the `query` itself (leave-one-out), or its
-            identical `copies` too (the same photo, byte for byte).
+        is_query: see `View`, as for `is_gallery` and `hidden`; all products ask if None.
         scoring: what is made of the ranks.
-
-    Returns:
-        The scores. Beside the embeddings (twice) it takes about 0.5 GB of memory, whatever the
-        number of queries.
 
     Raises:
         ParameterError: unknown `hidden` or measure, no query, lengths that differ, a label of one
             class, or a cut-off above the gallery.
-        StoreError: embeddings that are not finite, or all zeros under cosine.
+        StoreError: see `score_all`.
     """
-    everyone = np.ones(len(products), dtype=bool)
-    is_query = everyone if is_query is None else np.asarray(is_query)
-    is_gallery = everyone if is_gallery is None else np.asarray(is_gallery)
-    _check(embeddings, products, is_query, is_gallery, hidden)
+    if is_query is None:
+        is_query = np.ones(len(products), dtype=bool)
+    view = View(is_query, is_gallery, hidden)
+    require_lengths(embeddings, products, is_query)
     for label in labels:
         check_classes(products[label], label)
-    queries = np.flatnonzero(is_query)
-    groups = _groups(products, hidden)
-    _check_cutoff(scoring.largest_cutoff, groups, queries, is_gallery)
-    codes = {label: protocols.class_codes(products[label]) for label in labels}
-    gallery = Gallery(embeddings, products["id"].to_numpy(), measure)
-    asked = embeddings if is_query.all() else embeddings[queries]  # spares a copy of all
-    scores = {label: np.full((len(queries), len(scoring.columns)), np.nan) for label in labels}
-    is_whole = is_gallery.all()
-
-    def score_block(block: slice, order: np.ndarray) -> None:
-        for place, ranking in enumerate(order, start=block.start):
-            found = ranking if is_whole else ranking[is_gallery[ranking]]
-            ranks = ranks_of(queries[place], found, codes, groups)
-            for label in ranks:
-                scores[label][place] = scoring.score(ranks[label])
-
-    with (
-        tqdm(total=len(queries), desc="full rankings", leave=False) as bar,
-        ThreadPoolExecutor(max_workers=1) as worker,  # scores a block while the next is ranked
-    ):
-        scoring_done = None
-        for block, order in gallery.rankings(asked):
-            if scoring_done is not None:
-                scoring_done.result()  # one block at most waits, so that memory stays bounded
-            scoring_done = worker.submit(score_block, block, order)
-            bar.update(len(order))
-        scoring_done.result()
-    tables = {
-        label: _table(products, queries, label, pd.DataFrame(values, columns=scoring.columns))
-        for label, values in scores.items()
-    }
-    n_excluded = {label: len(queries) - len(table) for label, table in tables.items()}
-    return Ranked(tables, n_excluded, int(is_gallery.sum()))
+    _check_cutoff(scoring.largest_cutoff, _groups(products, hidden), view)
+    scorer = Scorer(products, {"": view}, labels, scoring)
+    score_all(embeddings, products, measure, scorer)
+    return scorer.result("")
 
 
-def ranks_of(
-    query: int, ranking: np.ndarray, codes: Mapping[str, np.ndarray], groups: np.ndarray | None
-) -> dict[str, np.ndarray]:
-    """By label, where the relevant products stand; nothing on a label that has none.
-
-    Args:
-        query: its row.
-        ranking: rows of the products found, the closest first.
-        codes: by label, the class of each product; -1 for none.
-        groups: products of one group do not find each other; None if all do.
-
-    Returns:
-        By label, int64, from 1, ascending.
-    """
-    if groups is not None:
-        ranking = np.delete(ranking, np.flatnonzero(groups.take(ranking) == groups[query]))
-    ranks = {}
-    for label, code in codes.items():
-        if code[query] >= 0:
-            found = np.flatnonzero(code.take(ranking) == code[query])
-            if len(found):
-                ranks[label] = found + 1
-    return ranks
+def class_codes(labels: pd.Series) -> np.ndarray:
+    """Small integers for the classes; -1 for a missing label."""
+    return pd.factorize(labels, sort=True)[0].astype(np.int16)
 
 
 def check_classes(labels: pd.Series, name: str) -> None:
@@ -210,6 +327,19 @@ def mean_average_precision(rankings: Rankings, codes: np.ndarray) -> float:
     return float(np.mean(scores))
 
 
+def rank_rows(embeddings: np.ndarray, queries: np.ndarray, gallery_rows: np.ndarray) -> Rankings:
+    """Some products rank others by cosine.
+
+    Args:
+        embeddings: float32, shape (n_products, dim).
+        queries: rows that ask.
+        gallery_rows: rows that are found.
+    """
+    gallery = Gallery(embeddings[gallery_rows], gallery_rows, "cosine")
+    for block, order in gallery.rankings(embeddings[queries]):
+        yield queries[block], gallery_rows[order]
+
+
 def _groups(products: pd.DataFrame, hidden: str) -> np.ndarray | None:
     """Small integers: products that do not find each other have the same."""
     if hidden == "nothing":
@@ -219,41 +349,26 @@ def _groups(products: pd.DataFrame, hidden: str) -> np.ndarray | None:
     return np.arange(len(products), dtype=np.int32)
 
 
-def _table(
-    products: pd.DataFrame, queries: np.ndarray, label: str, scores: pd.DataFrame
-) -> pd.DataFrame:
-    """One row a query that has scores, by its product id."""
-    scores.index = pd.Index(products["id"].to_numpy()[queries], name="id")
-    scores["label"] = products[label].to_numpy()[queries]
-    return scores[scores.iloc[:, 0].notna()]
+def require_lengths(embeddings: np.ndarray, products: pd.DataFrame, is_query: np.ndarray) -> None:
+    """Refuse what does not belong together.
 
-
-def _check(
-    embeddings: np.ndarray,
-    products: pd.DataFrame,
-    is_query: np.ndarray,
-    is_gallery: np.ndarray,
-    hidden: str,
-) -> None:
-    if hidden not in HIDDEN:
-        raise unknown_name("thing to hide", hidden, HIDDEN)
-    if not len(embeddings) == len(products) == len(is_query) == len(is_gallery):
+    Raises:
+        ParameterError: lengths that differ.
+    """
+    if not len(embeddings) == len(products) == len(is_query):
         raise ParameterError(
-            f"{len(embeddings)} embeddings, {len(products)} products, {len(is_query)} query marks "
-            f"and {len(is_gallery)} gallery marks do not belong together."
+            f"{len(embeddings)} embeddings, {len(products)} products and {len(is_query)} query "
+            "marks do not belong together."
         )
-    if not is_query.any():
-        raise ParameterError("No product is marked as a query, so there is nothing to ask.")
 
 
-def _check_cutoff(
-    cutoff: int, groups: np.ndarray | None, queries: np.ndarray, is_gallery: np.ndarray
-) -> None:
+def _check_cutoff(cutoff: int, groups: np.ndarray | None, view: View) -> None:
     """Refuse a cut-off that a query's own gallery does not reach."""
+    is_gallery = np.ones(len(view.is_query), bool) if view.is_gallery is None else view.is_gallery
     n_hidden = 0
     if groups is not None:
         members = np.bincount(groups[is_gallery], minlength=groups.max() + 1)
-        n_hidden = int(members[groups[queries]].max())
+        n_hidden = int(members[groups[view.is_query]].max())
     most = int(is_gallery.sum()) - n_hidden
     if most < cutoff:
         raise ParameterError(

@@ -2,8 +2,7 @@
 
 All of it follows from one table, the sums of the distances from each product to each class. Under
 cosine a sum is linear in the embeddings of length 1, sum of (1 - x.y) = n - x.(sum of y), so the
-table takes one small matrix product and is exact over any number of products. Other measures go
-through all pairs in blocks. There never is an n x n matrix.
+table takes one small matrix product and is exact over any number of products.
 
 The thesis (section 5.2) defines: intra- and inter-class distance, the 'average cosine distance
 between images of same vs different categories'; separation ratio, inter over intra; silhouette
@@ -12,14 +11,13 @@ readings are measured beside it: the mean over classes, each counting the same (
 distances to and between the classes' mean directions (`centroids`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from fashion_rir.errors import ParameterError
-from fashion_rir.evaluation import intervals, protocols, rankings
+from fashion_rir.evaluation import intervals, rankings
 from fashion_rir.search.gallery import Gallery
 
 BLOCK = 512  # products at a time
@@ -43,8 +41,7 @@ class Separation:
         by_class: the same, each class counting the same; classes of one product have a silhouette
             of 0 and no intra-class distance.
         centroids: `intra_class_distance`, from products to the mean direction of their class;
-            `inter_class_distance`, between those of two classes; `separation_ratio`. Cosine only,
-            else empty.
+            `inter_class_distance`, between those of two classes; `separation_ratio`.
         classes: one row a class (index: its name): `products`, `silhouette`,
             `intra_class_distance`, `inter_class_distance` (to products of all other classes).
         n_products: that have a class.
@@ -62,12 +59,7 @@ class Separation:
 
 
 def separate(
-    embeddings: np.ndarray,
-    products: pd.DataFrame,
-    *,
-    label: str,
-    measure: str = "cosine",
-    seed: int,
+    embeddings: np.ndarray, products: pd.DataFrame, *, label: str, seed: int
 ) -> Separation:
     """Silhouette and class distances over all products, exactly.
 
@@ -75,7 +67,6 @@ def separate(
         embeddings: float32, shape (n_products, embedding_dim), one row a product.
         products: the catalogue's table, in the same order.
         label: whose classes are told apart; products without one are left out and counted.
-        measure: `cosine` (seconds for 44,072 products), or `euclidean` or `manhattan` (minutes).
         seed: of the bootstrap.
 
     Raises:
@@ -88,10 +79,10 @@ def separate(
             f"{len(embeddings)} embeddings and {len(products)} products do not belong together."
         )
     rankings.check_classes(products[label], label)
-    codes = protocols.class_codes(products[label])
+    codes = rankings.class_codes(products[label])
     has_class = codes >= 0
     ids = products["id"].to_numpy()[has_class]
-    gallery = Gallery(embeddings[has_class], ids, measure)
+    vectors = Gallery(embeddings[has_class], ids, "cosine").vectors
     codes = codes[has_class].astype(np.int64)
     sizes = np.bincount(codes)
     if sizes.max() < 2:
@@ -99,7 +90,7 @@ def separate(
             f"No {label} has two products, so there is no distance within a class; take another "
             "label or more products."
         )
-    parts = _parts(distance_sums(gallery, codes), codes)
+    parts = _parts(distance_sums(vectors, codes), codes)
     if not parts["own sum"].any():
         raise ParameterError(
             f"All products of each {label} have the same embedding: a distance between classes is "
@@ -109,7 +100,7 @@ def separate(
     return Separation(
         estimates=_estimates(parts, seed),
         by_class=_mean_over_classes(parts, codes),
-        centroids=_between_centroids(gallery, codes) if measure == "cosine" else {},
+        centroids=_between_centroids(vectors, codes),
         classes=_classes(parts, codes, names),
         n_products=len(codes),
         n_without_class=int((~has_class).sum()),
@@ -117,42 +108,22 @@ def separate(
     )
 
 
-def distance_sums(gallery: Gallery, codes: np.ndarray) -> np.ndarray:
-    """Sums of the distances from each product to the products of each class.
+def distance_sums(vectors: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Sums of the cosine distances from each product to the products of each class.
 
     Args:
-        gallery: the products, prepared for a measure.
+        vectors: float32, shape (n_products, embedding_dim), no row all zeros.
         codes: their classes, 0, 1, ..., shape (n_products,).
 
     Returns:
         float64, shape (n_products, n_classes). A product's distance to itself counts as 0.
     """
-    of_block = _cosine_sums if gallery.measure == "cosine" else _pairwise_sums
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(codes), BLOCK)]
-    return np.concatenate(list(of_block(gallery, codes, blocks)))
-
-
-def _cosine_sums(
-    gallery: Gallery, codes: np.ndarray, blocks: list[slice]
-) -> Iterator[np.ndarray]:  # fmt: skip
-    """By the sums of each class' directions."""
-    sizes, directions = np.bincount(codes), _class_sums(gallery.vectors, codes)
-    for block in blocks:
-        sums = sizes - _directions(gallery.vectors[block]) @ directions.T
-        yield np.where(sums < ROUNDING * sizes, 0, sums)
-
-
-def _pairwise_sums(
-    gallery: Gallery, codes: np.ndarray, blocks: list[slice]
-) -> Iterator[np.ndarray]:  # fmt: skip
-    """By all pairs, a block at a time."""
-    order = np.argsort(codes, kind="stable")
-    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    for block in blocks:
-        distances = gallery.distances(gallery.vectors[block])
-        rows = np.arange(len(distances))
-        distances[rows, block.start + rows] = 0
-        yield np.add.reduceat(distances[:, order], starts, axis=1, dtype=np.float64)
+    sizes, directions = np.bincount(codes), _class_sums(vectors, codes)
+    blocks = []
+    for start in range(0, len(codes), BLOCK):
+        sums = sizes - _directions(vectors[start : start + BLOCK]) @ directions.T
+        blocks.append(np.where(sums < ROUNDING * sizes, 0, sums))
+    return np.concatenate(blocks)
 
 
 def _parts(sums: np.ndarray, codes: np.ndarray) -> pd.DataFrame:
@@ -234,9 +205,9 @@ def _mean_over_classes(parts: pd.DataFrame, codes: np.ndarray) -> dict[str, floa
     return {name: float(means.get(name, ratio)) for name in MEASURED}
 
 
-def _between_centroids(gallery: Gallery, codes: np.ndarray) -> dict[str, float]:
+def _between_centroids(vectors: np.ndarray, codes: np.ndarray) -> dict[str, float]:
     """Cosine distances from products to their class' mean direction, and between those."""
-    sums = _class_sums(gallery.vectors, codes)
+    sums = _class_sums(vectors, codes)
     lengths = np.linalg.norm(sums, axis=1)
     intra = 1 - lengths.sum() / len(codes)  # a product's cosine with s / |s|; they add up to |s|
     means = sums / np.maximum(lengths, ROUNDING)[:, None]

@@ -4,12 +4,11 @@
 the photo's border is a product. It needs a plain, even background and products that stand apart.
 It cannot part products that touch or lie on each other, it takes furniture, floors and hard
 shadows for products, and it misses what has the background's colour. Two earrings with a clear
-gap come as two boxes, a person with all that she wears as one. For other photos give a
-`Detector` of your own. Composed photos have the plainest of backgrounds: how well `split` does on
-them is the best that can be hoped for.
+gap come as two boxes, a person with all that she wears as one. Composed photos have the plainest
+of backgrounds: how well `split` does on them is the best that can be hoped for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -20,8 +19,6 @@ from PIL import Image
 from fashion_rir.errors import ParameterError
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are outside
-
-Detector = Callable[[Image.Image], Sequence[Box]]  # any function from an RGB photo to boxes
 
 Search = Callable[[Image.Image], Sequence[int]]  # from a picture to product ids, best first
 
@@ -89,59 +86,30 @@ def compose(
     return photo, boxes
 
 
-@dataclass(frozen=True)
-class Segments:
-    """What `segment` sees in a photo.
-
-    Attributes:
-        boxes: of the foreground, the largest first; the whole photo if there is none.
-        n_dropped: how many spots were too small to be a product.
-    """
-
-    boxes: list[Box]
-    n_dropped: int
-
-
-def segment(photo: Image.Image) -> Segments:
+def split(photo: Image.Image, *, most: int = 6) -> list[Box]:
     """Find what differs from the background, whose colour is the border's median.
 
     Differences above a threshold are closed to whole shapes; connected shapes become boxes;
     boxes that overlap are merged; small ones are dropped.
 
     Args:
-        photo: RGB.
-
-    Returns:
-        The boxes and what was dropped.
-
-    Raises:
-        ParameterError: the photo is no RGB picture.
-    """
-    pixels = np.asarray(_require_rgb(photo, "The photo"))
-    shapes = cv2.connectedComponentsWithStats(_foreground(pixels), connectivity=8)[2]
-    shapes = shapes[1:].tolist()  # the first one is the background
-    merged = _merged([(x, y, x + width, y + height) for x, y, width, height, _ in shapes])
-    kept = [box for box in merged if _area(box) >= LEAST_AREA * photo.width * photo.height]
-    boxes = sorted(kept, key=_area, reverse=True) or [(0, 0, photo.width, photo.height)]
-    return Segments(boxes, len(merged) - len(kept))
-
-
-def split(photo: Image.Image, *, most: int = 6) -> list[Box]:
-    """The boxes of a photo's products: the default `Detector`.
-
-    Args:
         photo: RGB, on a plain background (see the module's limits).
         most: how many boxes at most, at least 1.
 
     Returns:
-        The largest boxes of `segment`, the largest first; the whole photo's box if it is blank.
+        The boxes, the largest first; the whole photo's if it is blank.
 
     Raises:
         ParameterError: the photo is no RGB picture, or `most` is below 1.
     """
     if most < 1:
         raise ParameterError(f"`most` must be at least 1 box, not {most}.")
-    return segment(photo).boxes[:most]
+    pixels = np.asarray(_require_rgb(photo, "The photo"))
+    shapes = cv2.connectedComponentsWithStats(_foreground(pixels), connectivity=8)[2]
+    shapes = shapes[1:].tolist()  # the first one is the background
+    merged = _merged([(x, y, x + width, y + height) for x, y, width, height, _ in shapes])
+    kept = [box for box in merged if _area(box) >= LEAST_AREA * photo.width * photo.height]
+    return sorted(kept, key=_area, reverse=True)[:most] or [(0, 0, photo.width, photo.height)]
 
 
 def crop(photo: Image.Image, box: Box, *, margin: float = 0.05) -> Image.Image:
@@ -249,53 +217,56 @@ def match_boxes(found: Sequence[Box], true: Sequence[Box], *, least: float = 0.5
     return BoxMatches(pairs, len(found), len(true))
 
 
-def search_objects(
-    photo: Image.Image, search: Search, *, detector: Detector = split
-) -> list[tuple[Box, list[int]]]:
-    """Search a photo object by object.
+def composed(
+    catalog_pictures: Mapping[int, Image.Image], *, n_photos: int, per_photo: int, seed: int
+) -> Iterator[tuple[Image.Image, dict[int, Box]]]:
+    """Photos of several products each, drawn at random.
 
     Args:
-        photo: RGB.
-        search: from a picture to product ids, the best first.
-        detector: from a photo to boxes; one that finds nothing has the whole photo searched.
+        catalog_pictures: RGB pictures by product id. Only those that are drawn are looked up, so a
+            mapping that reads them from disk will do.
+        n_photos: how many to compose, at least 1.
+        per_photo: different products in each, 2 to 4.
+        seed: of the products and the layouts.
 
-    Returns:
-        Each box with its ids, in the detector's order.
+    Yields:
+        The photo, and the box of each of its products.
 
     Raises:
-        ParameterError: a box of the detector is empty or outside the photo.
+        ParameterError: a number is out of range.
     """
-    boxes = _detected(photo, detector)
-    return [(box, list(search(crop(photo, box)))) for box in boxes]
+    least, most = N_PICTURES_RANGE
+    if n_photos < 1 or not least <= per_photo <= min(most, len(catalog_pictures)):
+        raise ParameterError(
+            f"Ask for at least 1 photo of {least} to {most} different products (out of the "
+            f"{len(catalog_pictures)} there are), not for {n_photos} photos of {per_photo}."
+        )
+    generator = np.random.default_rng(seed)
+    known = list(catalog_pictures)
+    for _ in range(n_photos):
+        ids = [known[row] for row in generator.choice(len(known), per_photo, replace=False)]
+        pictures = [catalog_pictures[product] for product in ids]
+        photo, boxes = compose(pictures, size=PHOTO_SIZE, seed=int(generator.integers(2**32)))
+        yield photo, dict(zip(ids, boxes, strict=True))
 
 
 def study(
-    catalog_pictures: Mapping[int, Image.Image],
+    photos: Iterable[tuple[Image.Image, Mapping[int, Box]]],
     labels: Mapping[int, str],
     search: Search,
-    *,
-    n_photos: int,
-    per_photo: int,
-    seed: int,
-    detector: Detector = split,
 ) -> dict[str, float]:
     """Is it better to search a composed photo object by object than as a whole?
 
     A true product is hit if a product of its class is among the first 5 results. Those are of
-    the whole photo; or of its own box, as a reader would crop it; or of the box that the
-    detector found for it (a product that it missed is not hit). The photo's own products are
-    taken out of every ranking first: they are held out.
+    the whole photo; or of its own box, as a reader would crop it; or of the box that `split`
+    found for it (a product that it missed is not hit). The photo's own products are taken out of
+    every ranking first: they are held out.
 
     Args:
-        catalog_pictures: RGB pictures by product id: what photos are composed of. Only those
-            that are drawn are looked up, so a mapping that reads them from disk will do.
-        labels: class, such as the articleType, by product id, of every product that can be
-            found. Those of `catalog_pictures` must not be missing.
-        search: from a picture to product ids, the best first; at least 5 + `per_photo` of them.
-        n_photos: how many to compose, at least 1.
-        per_photo: different products in each, 2 to 4.
-        seed: of the products and the layouts.
-        detector: see `search_objects`.
+        photos: from `composed`.
+        labels: class, such as the articleType, by product id, of every product that can be found,
+            and of those in the photos.
+        search: from a picture to product ids, the best first; at least 5 beside the photo's own.
 
     Returns:
         `n_photos`, `per_photo` and `n_products` (true products in all); the shares of them that
@@ -303,25 +274,15 @@ def study(
         over all photos `detection_recall` and `detection_precision`.
 
     Raises:
-        ParameterError: a number is out of range, a product has no label, or the search returns
-            too few products.
+        ParameterError: a product has no label, or the search returns too few products.
     """
-    _check_study(catalog_pictures, labels, n_photos, per_photo)
-    generator = np.random.default_rng(seed)
-    known = list(catalog_pictures)
-    counts = []
-    for _ in range(n_photos):
-        ids = [known[row] for row in generator.choice(len(known), per_photo, replace=False)]
-        pictures = [catalog_pictures[product] for product in ids]
-        photo, boxes = compose(pictures, size=PHOTO_SIZE, seed=int(generator.integers(2**32)))
-        true = dict(zip(ids, boxes, strict=True))
-        counts.append(_count_hits(photo, true, labels, search, detector))
+    counts = [_count_hits(photo, true, labels, search) for photo, true in photos]
     total = {what: sum(count[what] for count in counts) for what in counts[0]}
-    n_products = n_photos * per_photo
+    n_products = total["products"]
     ways = ("whole_photo", "true_boxes", "detected_boxes")
     return {
-        "n_photos": n_photos,
-        "per_photo": per_photo,
+        "n_photos": len(counts),
+        "per_photo": counts[0]["products"],
         "n_products": n_products,
         **{f"hit_rate_{way}": total[way] / n_products for way in ways},
         "detection_recall": total["right"] / n_products,
@@ -329,34 +290,18 @@ def study(
     }
 
 
-def _check_study(
-    catalog_pictures: Mapping[int, Image.Image],
-    labels: Mapping[int, str],
-    n_photos: int,
-    per_photo: int,
-) -> None:
-    least, most = N_PICTURES_RANGE
-    if n_photos < 1 or not least <= per_photo <= min(most, len(catalog_pictures)):
-        raise ParameterError(
-            f"Ask for at least 1 photo of {least} to {most} different products (out of the "
-            f"{len(catalog_pictures)} there are), not for {n_photos} photos of {per_photo}."
-        )
-    unlabelled = [one for one in catalog_pictures if not isinstance(labels.get(one), str)]
-    if unlabelled:
-        raise ParameterError(
-            f"{len(unlabelled)} products have no label (first: {unlabelled[0]}), so nothing can "
-            "be right for them; leave them out."
-        )
-
-
 def _count_hits(
     photo: Image.Image,
     true: Mapping[int, Box],
     labels: Mapping[int, str],
     search: Search,
-    detector: Detector,
 ) -> dict[str, int]:
-    """Hits by each of the three ways, and the detector's right and found boxes, in one photo."""
+    """Hits by each of the three ways, and the right and the found boxes, in one photo."""
+    unlabelled = [one for one in true if not isinstance(labels.get(one), str)]
+    if unlabelled:
+        raise ParameterError(
+            f"Product {unlabelled[0]} has no label, so nothing can be right for it; leave it out."
+        )
 
     def n_hit(picture: Image.Image, wanted: Sequence[int]) -> int:
         ranking = [product for product in search(picture) if product not in true][:CUTOFF]
@@ -375,21 +320,16 @@ def _count_hits(
         return sum(labels[product] in found for product in wanted)
 
     ids = list(true)
-    boxes = _detected(photo, detector)
+    boxes = split(photo)
     matches = match_boxes(boxes, list(true.values()))
     return {
+        "products": len(ids),
         "whole_photo": n_hit(photo, ids),
         "true_boxes": sum(n_hit(crop(photo, true[product]), [product]) for product in ids),
         "detected_boxes": sum(n_hit(crop(photo, boxes[f]), [ids[t]]) for f, t in matches.pairs),
         "right": len(matches.pairs),
         "found": len(boxes),
     }
-
-
-def _detected(photo: Image.Image, detector: Detector) -> list[Box]:
-    """The detector's boxes, checked; the whole photo's if it finds none."""
-    boxes = [_checked(box) for box in detector(photo)]
-    return boxes or [(0, 0, photo.width, photo.height)]
 
 
 def _without_margin(picture: Image.Image, number: int) -> Image.Image:

@@ -5,7 +5,6 @@ are distances here: smaller is closer. Search is exact and works in blocks of qu
 memory is bounded by `MAX_BLOCK_BYTES` whatever the number of queries.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError, unknown_name
-from fashion_rir.system import remove_where_possible, whole_file
+from fashion_rir.system import remove_where_possible, sha256_of, whole_file
 
 SCHEMA_VERSION = 1
 
@@ -250,10 +249,8 @@ class Gallery:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of measure, ids and vectors: equal exactly when the galleries are."""
-        digest = hashlib.sha256(self.measure.encode())
-        digest.update(self.ids.tobytes())
-        digest.update(np.ascontiguousarray(self.vectors))
-        return digest.hexdigest()
+        vectors = np.ascontiguousarray(self.vectors)
+        return sha256_of(self.measure, self.ids.tobytes(), vectors)
 
     def save(self, folder: Path) -> None:
         """Keep the gallery in a folder, ready to be memory-mapped by `load`.

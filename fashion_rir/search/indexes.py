@@ -7,7 +7,6 @@ which the index finds too few, is searched exactly, so that there are never fewe
 while k exist.
 """
 
-import hashlib
 import json
 import os
 import tempfile
@@ -19,7 +18,7 @@ import numpy as np
 from fashion_rir.errors import FashionRirError, ParameterError, StoreError, unknown_name
 from fashion_rir.search.faiss_files import read_index, write_index
 from fashion_rir.search.gallery import Gallery, Matches
-from fashion_rir.system import whole_file
+from fashion_rir.system import sha256_of_file, whole_file
 
 SCHEMA_VERSION = 1
 
@@ -118,7 +117,7 @@ class Index:
             whole_file(path, StoreError) as partial,
         ):
             write_index(self._raw, partial, StoreError)
-            about["sha256"] = _sha256(partial)
+            about["sha256"] = sha256_of_file(partial)
             description.write_text(json.dumps(about, indent=1), encoding="utf-8")
             self.gallery.save(folder)
 
@@ -136,7 +135,7 @@ class Index:
         try:
             about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             version, made_for = about["schema"], about["gallery"]
-            effort, is_whole = about["effort"], about["sha256"] == _sha256(path)
+            effort, is_whole = about["effort"], about["sha256"] == sha256_of_file(path)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(
                 f"There is no {kind} index in {folder} ({type(error).__name__}); build it."
@@ -186,11 +185,6 @@ def _check(kind: str, measure: str) -> None:
             f"An index of kind {kind} cannot search by {measure}; it can by "
             f"{', '.join(SUPPORTED[kind])}."
         )
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _build_hnsw(vectors: np.ndarray, measure: str) -> object:

@@ -8,12 +8,13 @@ k-reciprocal Encoding"); and the embeddings of several models side by side. NumP
 measure is the cosine throughout.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError
-from fashion_rir.search.gallery import Gallery
+from fashion_rir.search.gallery import Gallery, Matches
 from fashion_rir.search.transforms import l2_normalise
 
 BLOCK_ROWS = 1024  # embeddings that are expanded at a time
@@ -58,7 +59,13 @@ def expand_queries(
     queries, gallery = _checked(queries, "the queries"), _checked(gallery, "the gallery")
     exclude = _checked_rows(exclude, len(queries), len(gallery))
     _check_k(k, most=len(gallery) - (exclude is not None))
-    return _expanded(queries, _searchable(gallery), k, alpha, exclude=exclude)
+    searchable = _searchable(gallery)
+
+    def nearest(block: slice) -> Matches:
+        own = None if exclude is None else exclude[block]
+        return searchable.search(queries[block], k, exclude_ids=own)
+
+    return _expanded(queries, searchable, nearest, alpha)
 
 
 def expand_database(
@@ -92,18 +99,45 @@ def expand_database(
             f"{where.dtype} of shape {where.shape}."
         )
     _check_k(k, most=int(where.sum()) - 1)
-    own = np.arange(len(gallery))
-    return _expanded(gallery, _searchable(gallery), k, alpha, exclude=own, where=where)
+    searchable, own = _searchable(gallery), np.arange(len(gallery))
+
+    def nearest(block: slice) -> Matches:
+        return searchable.search(gallery[block], k, exclude_ids=own[block], where=where)
+
+    return _expanded(gallery, searchable, nearest, alpha)
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """What `k_reciprocal` looks at.
+
+    Attributes:
+        candidates: how many of the nearest are re-ranked, up to n_gallery (less the excluded
+            one). What comes after them in the ranking stays where it is.
+        k1: neighbours that may be reciprocal, 1 <= k1 <= candidates.
+        k2: neighbours whose descriptions are averaged, 1 <= k2 <= k1; 1 leaves them as they are.
+        lambda_: weight of the original distance, 0 to 1; 1 keeps the original order.
+    """
+
+    candidates: int = 200
+    k1: int = 20
+    k2: int = 6
+    lambda_: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.k1 < 1:
+            raise ParameterError(f"k1 must be at least 1, not {self.k1}.")
+        if not 1 <= self.k2 <= self.k1:
+            raise ParameterError(f"k2 must be 1 to {self.k1} (k1), not {self.k2}.")
+        if not 0 <= self.lambda_ <= 1:
+            raise ParameterError(f"lambda_ must be 0 to 1, not {self.lambda_}.")
 
 
 def k_reciprocal(
     queries: np.ndarray,
     gallery: np.ndarray,
+    seen: Neighbourhood,
     *,
-    k1: int = 20,
-    k2: int = 6,
-    lambda_: float = 0.3,
-    candidates: int = 200,
     exclude: np.ndarray | None = None,
 ) -> np.ndarray:
     """Re-rank the first candidates of each query by how many neighbours they share with it.
@@ -120,17 +154,12 @@ def k_reciprocal(
 
     Zhong et al. describe every product by the whole gallery. Here each query and its candidates
     are a small world of their own, so neighbours outside of it are not seen. A query takes
-    O(candidates^2 * (embedding_dim + candidates)) time and O(candidates^2) memory, whatever the
-    size of the gallery.
+    O(candidates^2 * (embedding_dim + candidates)) time and O(candidates^2) memory.
 
     Args:
         queries: float32, shape (n_queries, embedding_dim).
         gallery: float32, shape (n_gallery, embedding_dim).
-        k1: neighbours that may be reciprocal, 1 <= k1 <= candidates.
-        k2: neighbours whose descriptions are averaged, 1 <= k2 <= k1; 1 leaves them as they are.
-        lambda_: weight of the original distance, 0 to 1; 1 keeps the original order.
-        candidates: how many of the nearest are re-ranked, up to n_gallery (less the excluded
-            one). What comes after them in the ranking stays where it is.
+        seen: candidates, k1, k2 and lambda_.
         exclude: as for `expand_queries`.
 
     Returns:
@@ -143,18 +172,12 @@ def k_reciprocal(
     """
     queries, gallery = _checked(queries, "the queries"), _checked(gallery, "the gallery")
     exclude = _checked_rows(exclude, len(queries), len(gallery))
-    _check_neighbourhoods(k1, k2, lambda_)
-    most = len(gallery) - (exclude is not None)
-    if not k1 <= candidates <= most:
-        raise ParameterError(
-            f"`candidates` must be {k1} (k1) to {most} (the products that can be found), not "
-            f"{candidates}."
-        )
+    _check_candidates(seen, most=len(gallery) - (exclude is not None))
     searchable = _searchable(gallery)
-    rows = searchable.search(queries, candidates, exclude_ids=exclude).ids
+    rows = searchable.search(queries, seen.candidates, exclude_ids=exclude).ids
     for query, own_rows in zip(searchable.prepare_queries(queries), rows, strict=True):
         points = np.vstack([query, searchable.vectors[own_rows]])
-        distances = _reranked_distances(points, k1, k2, lambda_)
+        distances = _reranked_distances(points, seen)
         own_rows[:] = own_rows[np.argsort(distances, kind="stable")]
     return rows
 
@@ -206,35 +229,31 @@ def concatenate(matrices: Sequence[np.ndarray], *, weights: Sequence[float]) -> 
 def _expanded(
     vectors: np.ndarray,
     gallery: Gallery,
-    k: int,
+    nearest: Callable[[slice], Matches],
     alpha: float,
-    *,
-    exclude: np.ndarray | None,
-    where: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Each vector with its neighbours; see `expand_queries`."""
+    """Each vector with its nearest in the gallery; see `expand_queries`."""
     if not (np.isfinite(alpha) and alpha >= 0):
         raise ParameterError(f"alpha must be a finite number of at least 0, not {alpha}.")
     expanded = np.empty_like(vectors)
     for start in range(0, len(vectors), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
-        own = None if exclude is None else exclude[block]
-        found = gallery.search(vectors[block], k, exclude_ids=own, where=where)
+        found = nearest(block)
         similarities = np.maximum(1 - found.distances, 0)
         weights = similarities**alpha * (similarities > 0)  # 0 ** 0 is 1
         sums = gallery.prepare_queries(vectors[block])
-        for place in range(k):  # one neighbour of every vector at a time, not all at once
-            sums += weights[:, [place]] * gallery.vectors[found.ids[:, place]]
+        for ids, weight in zip(found.ids.T, weights.T, strict=True):  # not all at once
+            sums += weight[:, None] * gallery.vectors[ids]
         expanded[block] = l2_normalise(sums)
     return expanded
 
 
-def _reranked_distances(points: np.ndarray, k1: int, k2: int, lambda_: float) -> np.ndarray:
+def _reranked_distances(points: np.ndarray, seen: Neighbourhood) -> np.ndarray:
     """d* of `k_reciprocal` from the first point, the query, to each of the others.
 
     Args:
         points: of length 1, float32, shape (1 + candidates, embedding_dim).
-        k1, k2, lambda_: as for `k_reciprocal`.
+        seen: k1, k2 and lambda_.
 
     Returns:
         float32, shape (candidates,), each in [0, 1].
@@ -246,12 +265,12 @@ def _reranked_distances(points: np.ndarray, k1: int, k2: int, lambda_: float) ->
     largest = distances.max(axis=1, keepdims=True)
     distances /= np.where(largest > 0, largest, 1)
 
-    members = _reciprocal_neighbours(neighbours, k1)
+    members = _reciprocal_neighbours(neighbours, seen.k1)
     weights = np.exp(-distances) * members
-    weights = weights[neighbours[:, :k2]].mean(axis=1)
+    weights = weights[neighbours[:, : seen.k2]].mean(axis=1)
     shared = np.minimum(weights[0], weights[1:]).sum(axis=1)
     jaccard = 1 - shared / np.maximum(weights[0], weights[1:]).sum(axis=1)
-    return (1 - lambda_) * jaccard + lambda_ * distances[0, 1:]
+    return (1 - seen.lambda_) * jaccard + seen.lambda_ * distances[0, 1:]
 
 
 def _reciprocal_neighbours(neighbours: np.ndarray, k1: int) -> np.ndarray:
@@ -318,10 +337,9 @@ def _check_k(k: int, *, most: int) -> None:
         raise ParameterError(f"k must be 1 to {most} (the possible neighbours), not {k}.")
 
 
-def _check_neighbourhoods(k1: int, k2: int, lambda_: float) -> None:
-    if k1 < 1:
-        raise ParameterError(f"k1 must be at least 1, not {k1}.")
-    if not 1 <= k2 <= k1:
-        raise ParameterError(f"k2 must be 1 to {k1} (k1), not {k2}.")
-    if not 0 <= lambda_ <= 1:
-        raise ParameterError(f"lambda_ must be 0 to 1, not {lambda_}.")
+def _check_candidates(seen: Neighbourhood, *, most: int) -> None:
+    if not seen.k1 <= seen.candidates <= most:
+        raise ParameterError(
+            f"`candidates` must be {seen.k1} (k1) to {most} (the products that can be found), not "
+            f"{seen.candidates}."
+        )

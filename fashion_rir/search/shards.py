@@ -10,9 +10,7 @@ A folder holds `shards.json`, which comes last and names every file, and per sha
 `0000-vectors.npy` (float16) and `0000-ids.npy`.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.search.faiss_files import read_index, write_index
 from fashion_rir.search.gallery import Matches
 from fashion_rir.search.transforms import l2_normalise
-from fashion_rir.system import remove_where_possible, unused, usable_cores
+from fashion_rir.system import remove_where_possible, sha256_of, unused, usable_cores, write_text
 
 SCHEMA_VERSION = 1
 
@@ -154,12 +152,7 @@ def finish(folder: Path, shards: Iterable[Mapping[str, object]]) -> None:
                              f"{listed[0]['name']} for {first}; build it again.")  # fmt: skip
         del shard["made_for"]
     about = {"schema": SCHEMA_VERSION, "made_for": first, "shards": listed}
-    partial = folder / f"shards.{os.getpid()}.part"
-    try:
-        partial.write_text(json.dumps(about, indent=1), encoding="utf-8")
-        partial.replace(folder / "shards.json")
-    except OSError as error:
-        raise StoreError(f"Cannot write {folder / 'shards.json'} ({error}).") from error
+    write_text(folder / "shards.json", json.dumps(about, indent=1), StoreError)
     needed = {file for shard in listed for file in shard["files"]}
     shard_files = (*folder.glob("[0-9]*.faiss"), *folder.glob("[0-9]*.npy"))
     remove_where_possible(path for path in shard_files if path.name not in needed)
@@ -259,12 +252,10 @@ class ShardedGallery:
 def fingerprint(path: Path) -> str:
     """SHA-256 over a file's size and both its ends: read in no time, whatever the size."""
     size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
-        digest.update(file.read(EDGE_BYTES))
+        start = file.read(EDGE_BYTES)
         file.seek(max(0, size - EDGE_BYTES))
-        digest.update(file.read(EDGE_BYTES))
-    return digest.hexdigest()
+        return sha256_of(str(size), start, file.read(EDGE_BYTES))
 
 
 def _read_list(folder: Path) -> dict:

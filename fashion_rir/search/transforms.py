@@ -70,12 +70,10 @@ class Whitening:
     Attributes:
         mean: of the training embeddings, shape (embedding_dim,).
         projection: shape (embedding_dim, n_components).
-        explained: share of the variance that the components hold, in [0, 1].
     """
 
     mean: np.ndarray
     projection: np.ndarray
-    explained: float
 
     def __call__(self, embeddings: np.ndarray) -> np.ndarray:
         """Whitened embeddings: float32, shape (n, n_components)."""
@@ -106,8 +104,7 @@ def fit_whitening(embeddings: np.ndarray, n_components: int) -> Whitening:
     kept = slice(-1, -n_components - 1, -1)  # eigh sorts upwards
     floor = variances[-1] * 1e-10  # a direction without variance must not be blown up
     scale = 1 / np.sqrt(np.maximum(variances[kept], floor))
-    projection = (vectors[:, kept] * scale).astype(np.float32)
-    return Whitening(mean, projection, float(variances[kept].sum() / variances.sum()))
+    return Whitening(mean, (vectors[:, kept] * scale).astype(np.float32))
 
 
 def binarise(embeddings: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

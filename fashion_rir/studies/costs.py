@@ -202,7 +202,7 @@ def _head_work(n_products: int, dim: int) -> Work:
     from fashion_rir.training import heads
 
     features = np.random.default_rng(0).normal(size=(n_products, dim)).astype(np.float32)
-    head = heads.build_head(features, HEAD_CLASSES, heads.HeadSettings(), seed=0)
+    head = heads.build_head(features, heads.HeadSettings(), {"logits": HEAD_CLASSES}, seed=0)
     return head.predict_on_batch, features
 
 

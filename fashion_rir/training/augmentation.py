@@ -114,7 +114,6 @@ AUGMENTATIONS: dict[str, tuple[Callable[..., keras.layers.Layer], ...]] = {
 }
 
 
-@keras.saving.register_keras_serializable(package="fashion_rir")
 class Augmentation(keras.layers.Layer):
     """The changes of one of `AUGMENTATIONS`, one behind the other (see `augmenter`).
 
@@ -131,8 +130,6 @@ class Augmentation(keras.layers.Layer):
             raise unknown_name("augmentation", augmentation, AUGMENTATIONS)
         if seed < 0:
             raise ParameterError(f"The seed of an augmentation must be at least 0, not {seed}.")
-        self.augmentation = augmentation
-        self.seed = seed
         makers = AUGMENTATIONS[augmentation]
         seeds = np.random.default_rng(seed).integers(2**31, size=len(makers)).tolist()
         self.changes = [
@@ -165,16 +162,12 @@ class Augmentation(keras.layers.Layer):
         """The same shape."""
         return input_shape
 
-    def get_config(self) -> dict[str, object]:
-        """What `keras.saving` needs to make the layer anew."""
-        return super().get_config() | {"augmentation": self.augmentation, "seed": self.seed}
-
 
 def augmenter(name: str, *, seed: int) -> Augmentation:
     """A layer that changes pictures at random in training, and leaves them alone otherwise.
 
-    Each call draws anew. A new layer with the same seed, also one in a model that was saved and
-    loaded, draws the same again (on the same backend).
+    Each call draws anew. A new layer with the same seed draws the same again (on the same
+    backend).
 
     Args:
         name: key in `AUGMENTATIONS`.

@@ -6,6 +6,7 @@ after a few hundred steps, and they lag behind weights that go on changing. `set
 them again for the weights as they are at the end.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import keras
@@ -38,18 +39,13 @@ def recorded(statistics: str) -> dict[str, object]:
 
 
 def settle(
-    network: keras.Model,
-    input_mode: str,
-    pictures: np.ndarray,
-    *,
-    n_pictures: int = N_SETTLING,
+    network: keras.Model, input_mode: str, pictures: np.ndarray, *, n_pictures: int = N_SETTLING,
     seed: int,
-) -> int:
+) -> int:  # fmt: skip
     """Estimate the statistics of batch normalisation again ("precise BN", Wu & Johnson 2021).
 
-    Pictures pass in batches through the network in training mode. The mean of a layer becomes the
-    average of the batches' means; its variance that of all batches together: the average of their
-    variances plus the variance of their means.
+    The mean of a layer becomes the average of the batches' means in training mode; its variance
+    the average of their variances plus the variance of their means.
 
     Args:
         network: its layers that learn are changed in place; those that are fixed stay.
@@ -63,14 +59,10 @@ def settle(
         How many layers were settled.
 
     Raises:
-        ParameterError: no layer of batch normalisation learns, or there are fewer than two
-            pictures.
+        ParameterError: no batch normalisation learns, or there are fewer than two pictures.
     """
-    layers = [
-        layer
-        for layer in network.layers
-        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable
-    ]
+    kind = keras.layers.BatchNormalization
+    layers = [one for one in network.layers if isinstance(one, kind) and one.trainable]
     if not layers:
         raise ParameterError(
             f"No batch normalisation of {network.name} was trained, so there are no statistics to "
@@ -84,18 +76,9 @@ def settle(
     drawn = np.random.default_rng(seed).permutation(len(pictures))[:n_pictures]
     inputs = keras.Input(network.input_shape[1:], dtype="uint8")
     model = keras.Model(inputs, network(backbones.input_layers(inputs, input_mode)))
-    momenta = [layer.momentum for layer in layers]
-    means, variances = [], []
-    for layer in layers:
-        layer.momentum = 0.0  # the moving averages are those of the last batch alone
-    try:
-        for start in range(0, len(drawn) - batch_size + 1, batch_size):
-            model(pictures[drawn[start : start + batch_size]], training=True)
-            means.append([np.array(layer.moving_mean, np.float64) for layer in layers])
-            variances.append([np.array(layer.moving_variance, np.float64) for layer in layers])
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
+    starts = range(0, len(drawn) - batch_size + 1, batch_size)
+    batches = (pictures[drawn[start : start + batch_size]] for start in starts)
+    means, variances = _statistics(model, layers, batches)
     for number, layer in enumerate(layers):
         of_batches = np.array([batch[number] for batch in means])
         within = np.mean([batch[number] for batch in variances], axis=0)
@@ -104,7 +87,25 @@ def settle(
     return len(layers)
 
 
-@keras.saving.register_keras_serializable(package="fashion_rir")
+def _statistics(
+    model: keras.Model, layers: Sequence[keras.layers.Layer], batches: Iterable[np.ndarray]
+) -> tuple[list, list]:
+    """Mean and variance of every batch, in every layer."""
+    momenta = [layer.momentum for layer in layers]
+    means, variances = [], []
+    for layer in layers:
+        layer.momentum = 0.0  # the moving averages are those of the last batch alone
+    try:
+        for batch in batches:
+            model(batch, training=True)
+            means.append([np.array(layer.moving_mean, np.float64) for layer in layers])
+            variances.append([np.array(layer.moving_variance, np.float64) for layer in layers])
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+    return means, variances
+
+
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation, in TensorFlow's one kernel while it learns.
 

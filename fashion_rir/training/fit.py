@@ -10,7 +10,7 @@ import json
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from fashion_rir.errors import FashionRirError, ParameterError, TrainingError, unknown_name
-from fashion_rir.system import one_process
+from fashion_rir.system import one_process, whole_file, write_text
 
 SCHEDULES = ("constant", "cosine")
 
@@ -84,6 +84,21 @@ class Checkpoint:
     identity: Mapping[str, object]
 
 
+@dataclass(frozen=True)
+class Training:
+    """One run of a training.
+
+    Attributes:
+        settings: epochs, learning rate and so on.
+        seed: of weights, batches and dropout.
+        checkpoint: where its state is kept; None for nowhere.
+    """
+
+    settings: TrainingSettings
+    seed: int
+    checkpoint: Checkpoint | None = None
+
+
 class Batches(keras.utils.PyDataset):
     """Arrays cut into batches, anew for each epoch.
 
@@ -142,12 +157,10 @@ def fit(
     batches: Batches,
     settings: TrainingSettings,
     *,
-    loss: object,
-    loss_weights: Mapping[str, float] | None = None,
-    metrics: object = None,
     validation: tuple | None = None,
     checkpoint: Checkpoint | None = None,
     seed: int,
+    **compiled: object,
 ) -> pd.DataFrame:
     """Train a model; go on where an earlier run of the same training stopped.
 
@@ -155,14 +168,12 @@ def fit(
         model: built; its weights are changed.
         batches: what it is trained on.
         settings: epochs, learning rate and so on.
-        loss: what `compile` takes: a loss, or losses by output.
-        loss_weights: by output.
-        metrics: what `compile` takes.
         validation: inputs and targets; with it the weights of the best epoch are kept at the
             end, by validation loss, instead of the last ones.
         checkpoint: where the state is saved after each epoch; None saves nothing. A folder that
             holds this training, finished, gives its weights at once.
         seed: of dropout and augmentation (the order of products is the sampler's).
+        compiled: `loss`, `loss_weights` and `metrics`, as `model.compile` takes them.
 
     Returns:
         The learning curve, one row an epoch: `epoch` (from 1), `loss`, the metrics, and their
@@ -174,33 +185,47 @@ def fit(
             use by another process, or holds a damaged state or that of another training.
     """
     if settings.patience is not None and validation is None:
-        raise ParameterError(
-            f"A patience of {settings.patience} needs validation products, by whose loss training "
-            "stops, and there are none; set some aside, or set patience to None."
-        )
+        raise _nothing_to_stop_by(settings.patience)
     n_steps = len(batches) * settings.epochs
+    _compile(model, settings, n_steps, compiled)
+    if checkpoint is None:
+        return _run(model, batches, _Curve(None, settings), validation, seed)
+    folder, curve = checkpoint.folder, _Curve(checkpoint.folder, settings)
+    identity = {key: str(value) for key, value in checkpoint.identity.items()}
+    plan = {"settings": asdict(settings), "seed": int(seed), "steps": n_steps, "identity": identity}
+    if (folder / "finished.json").exists():
+        return _finished(model, folder, plan, curve)
+    _claim(folder, plan)
+    with one_process(folder, TrainingError), _explained(folder, settings.batch_size):
+        found = _run(model, batches, curve, validation, seed)
+        _save_weights(model, folder / "final.weights.h5")
+        write_text(folder / "finished.json", json.dumps(plan, indent=1), TrainingError)
+        return found
+
+
+def _compile(
+    model: keras.Model, settings: TrainingSettings, n_steps: int, compiled: Mapping[str, object]
+) -> None:
     # XLA takes minutes to compile a network for a CPU, and its convolutions are slower there.
     jit = "auto" if keras.backend.backend() == "jax" else False
-    model.compile(
-        _optimizer(settings, n_steps), loss=loss, loss_weights=loss_weights, metrics=metrics,
-        jit_compile=jit,
-    )  # fmt: skip
+    model.compile(_optimizer(settings, n_steps), jit_compile=jit, **compiled)
     # TensorFlow traces a step that makes variables twice, which takes longer than a short training.
     model.optimizer.build(model.trainable_variables)
-    folder = None if checkpoint is None else checkpoint.folder
-    curve = _Curve(folder, settings)
-    if checkpoint is not None:
-        identity = {key: str(value) for key, value in checkpoint.identity.items()}
-        plan = {"settings": asdict(settings), "seed": int(seed), "steps": n_steps}
-        plan["identity"] = identity
-        if (folder / "finished.json").exists():
-            return _finished(model, folder, plan, curve)
-        _claim(folder, plan)
+
+
+def _run(
+    model: keras.Model,
+    batches: Batches,
+    curve: "_Curve",
+    validation: tuple | None,
+    seed: int,
+) -> pd.DataFrame:
+    """All epochs that are left; the state is kept in the curve's folder, if it has one."""
+    folder, settings = curve.folder, curve.settings
     callbacks = [_EpochSeeds(batches, seed), _StopAtNaN(folder), _Progress(settings.epochs), curve]
     if folder is not None:
         callbacks.append(_Backup(folder, curve))
-    alone = nullcontext() if folder is None else one_process(folder, TrainingError)
-    with _explained(folder, settings.batch_size), alone:
+    with _explained(folder, settings.batch_size):
         model.fit(
             batches,
             epochs=settings.epochs,
@@ -212,8 +237,6 @@ def fit(
             callbacks=callbacks,
         )
         curve.restore_best(model)
-        if folder is not None:
-            _finish(model, folder, plan)
     return curve.table()
 
 
@@ -314,20 +337,20 @@ class _Curve(keras.callbacks.Callback):
 
     def __init__(self, folder: Path | None, settings: TrainingSettings) -> None:
         super().__init__()
-        self._folder, self._settings = folder, settings
+        self.folder, self.settings = folder, settings
         self._rows: list[dict[str, float]] = []
         self._best: list[np.ndarray] | None = None
 
     def read(self, epochs: int | None = None) -> None:
         """Take up what an earlier run wrote: of its first epochs, or of all."""
         try:
-            text = (self._folder / "curve.csv").read_text(encoding="utf-8")
+            text = (self.folder / "curve.csv").read_text(encoding="utf-8")
             table = pd.read_csv(io.StringIO(text))[:epochs]
             numbers = list(range(1, 1 + (len(table) if epochs is None else epochs)))
             if not text.endswith("\n") or table["epoch"].tolist() != numbers:
                 raise ValueError("a part of the curve is missing")
         except (OSError, ValueError, KeyError) as error:
-            raise _damaged(self._folder, error) from error
+            raise _damaged(self.folder, error) from error
         self._rows = table.to_dict("records")
 
     def on_train_begin(self, logs: dict | None = None) -> None:
@@ -336,18 +359,18 @@ class _Curve(keras.callbacks.Callback):
 
     def is_whole(self) -> bool:
         """Whether all epochs were run, or patience came to its end."""
-        best, patience = self._best_epoch(), self._settings.patience
+        best, patience = self._best_epoch(), self.settings.patience
         is_patience_over = bool(best and patience) and len(self._rows) - best >= patience
-        return len(self._rows) >= self._settings.epochs or is_patience_over
+        return len(self._rows) >= self.settings.epochs or is_patience_over
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         self._rows.append({"epoch": epoch + 1} | {k: float(v) for k, v in logs.items()})
         if self._best_epoch() == epoch + 1:
             self._best = self.model.get_weights()
-            if self._folder is not None:
-                _save_weights(self.model, self._folder / "best.weights.h5")
-        if self._folder is not None:
-            _write(self._folder / "curve.csv", self.table().to_csv(index=False))
+            if self.folder is not None:
+                _save_weights(self.model, self.folder / "best.weights.h5")
+        if self.folder is not None:
+            write_text(self.folder / "curve.csv", self.table().to_csv(index=False), TrainingError)
         self.model.stop_training = self.is_whole()
 
     def restore_best(self, model: keras.Model) -> None:
@@ -355,7 +378,7 @@ class _Curve(keras.callbacks.Callback):
         if self._best_epoch() is None:
             return
         if self._best is None:  # it was in the run before
-            load_weights(model, self._folder / "best.weights.h5")
+            load_weights(model, self.folder / "best.weights.h5")
         else:
             model.set_weights(self._best)
 
@@ -405,11 +428,7 @@ def _claim(folder: Path, plan: dict) -> None:
     if path.exists():
         _require_plan(path, plan)
         return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(plan, indent=1))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
+    write_text(path, json.dumps(plan, indent=1), TrainingError)
 
 
 def _require_plan(path: Path, wanted: dict) -> None:
@@ -435,23 +454,10 @@ def _finished(model: keras.Model, folder: Path, plan: dict, curve: "_Curve") -> 
     return curve.table()
 
 
-def _finish(model: keras.Model, folder: Path, plan: dict) -> None:
-    _save_weights(model, folder / "final.weights.h5")
-    _write(folder / "finished.json", json.dumps(plan, indent=1))
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f"partial.{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
-
-
 def _save_weights(model: keras.Model, path: Path) -> None:
     """Whole or not at all, without the optimizer."""
-    partial = path.with_name(f"partial.{path.name}")
-    _uncompiled(model).save_weights(partial)
-    partial.replace(path)
+    with whole_file(path, TrainingError, ending=".weights.h5") as partial:
+        _uncompiled(model).save_weights(partial)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
@@ -485,6 +491,13 @@ def _all_weights_found() -> Iterator[None]:
 def _uncompiled(model: keras.Model) -> keras.Model:
     """The same layers without the optimizer."""
     return keras.Model(model.inputs, model.outputs)
+
+
+def _nothing_to_stop_by(patience: int) -> ParameterError:
+    return ParameterError(
+        f"A patience of {patience} needs validation products, by whose loss training stops, and "
+        "there are none; set some aside, or set patience to None."
+    )
 
 
 def _damaged(folder: Path, error: Exception) -> TrainingError:

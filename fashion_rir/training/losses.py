@@ -10,7 +10,7 @@ whatever comes in, and give the same on every backend. A label is an integer fro
 missing and equals nothing, not even another -1.
 
 In a compiled training step no value can be looked at, so a batch without a positive has a loss
-of 0 there. `check_batch` and `check_embeddings` find such data before training starts.
+of 0 there. `check_batch` finds such data before training starts.
 """
 
 import inspect
@@ -25,6 +25,8 @@ from fashion_rir.errors import ParameterError
 from fashion_rir.training.samplers import MISSING, has_positive
 
 Tensor = Any  # a NumPy array or a tensor of the backend; results are tensors
+
+KerasLoss = Callable[[Tensor, Tensor], Tensor]  # as `model.compile` takes it
 
 EXCLUDED = -1e30  # a logit that a softmax makes 0; infinity would give nan in the gradient
 
@@ -284,9 +286,7 @@ def uniformity(embeddings: Tensor) -> Tensor:
     return ops.log(_mean_where(~_is_self(embeddings), ops.exp(-UNIFORMITY_SCALE * distances)))
 
 
-def as_keras_loss(
-    function: Callable[..., Tensor], **options: Any
-) -> Callable[[Tensor, Tensor], Tensor]:
+def as_keras_loss(function: Callable[..., Tensor], **options: Any) -> KerasLoss:
     """A loss of labels in the form that `model.compile` takes.
 
     For NT-Xent put both views into one batch, the products' numbers as labels, and take
@@ -361,26 +361,6 @@ def check_batch(labels: np.ndarray) -> None:
         raise ParameterError(
             f"No two of the {len(classes)} products are of the same class, so none has a "
             "positive; take two products or more of a class (`class_balanced_batches`)."
-        )
-
-
-def check_embeddings(embeddings: np.ndarray) -> None:
-    """Refuse embeddings that hold nan or infinity: one of them makes every loss nan.
-
-    Args:
-        embeddings: shape (n, embedding_dim).
-
-    Raises:
-        ParameterError: another number of dimensions, or a number that is not finite.
-    """
-    embeddings = np.asarray(embeddings)
-    _check_two_dimensions(embeddings)
-    is_finite = np.isfinite(embeddings).all(axis=1)
-    if not is_finite.all():
-        row = int(np.argmin(is_finite))
-        raise ParameterError(
-            f"The embedding in row {row} holds a number that is not finite, as do "
-            f"{int((~is_finite).sum())} of {len(embeddings)} rows; embed them again."
         )
 
 

@@ -44,7 +44,6 @@ INCEPTION_BLOCKS = (
 )
 
 
-@keras.saving.register_keras_serializable(package="fashion_rir")
 class GeMPooling(keras.layers.Layer):
     """Generalised-mean pooling of a feature map to one number a channel.
 
@@ -53,45 +52,36 @@ class GeMPooling(keras.layers.Layer):
     maximum pooling. Features are those behind a ReLU: a negative one counts as zero.
 
     Args:
-        p: the exponent, at least 1; where p is learned, the value that learning starts from.
-        is_learned: learn one p for all channels; else p stays as it is.
+        p: the exponent, at least 1.
         options: of every Keras layer, such as `name`.
 
     Raises:
         ParameterError: p below 1 or not finite.
     """
 
-    def __init__(self, p: float = 3.0, *, is_learned: bool = True, **options: object) -> None:
+    def __init__(self, p: float = 3.0, **options: object) -> None:
         _check_exponent(p)
         super().__init__(**{"dtype": "float32"} | options)  # a power is too much for float16
-        self.first_p = float(p)
-        self.is_learned = is_learned
+        self._exponent = float(p)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make the weight `p`."""
-        start = keras.initializers.Constant(self.first_p)
-        self.p = self.add_weight(
-            shape=(), initializer=start, trainable=self.is_learned, name="p"
-        )  # fmt: skip
+        """Make the weight `p`, which is not trained."""
+        start = keras.initializers.Constant(self._exponent)
+        self.p = self.add_weight(shape=(), initializer=start, trainable=False, name="p")
 
     def call(self, feature_maps: keras.KerasTensor) -> keras.KerasTensor:
         """(n, height, width, channels) to (n, channels)."""
         ops = keras.ops
-        p = ops.maximum(self.p, 1.0)  # learning may step below
         features = ops.maximum(feature_maps, SMALLEST_FEATURE)
         # Over its largest feature no power of a channel overflows, and the mean is never zero.
         # The result does not depend on this scale, so neither does the gradient.
         largest = ops.stop_gradient(ops.max(features, axis=(1, 2), keepdims=True))
-        mean = ops.mean(ops.power(features / largest, p), axis=(1, 2))
-        return largest[:, 0, 0] * ops.power(mean, 1 / p)
+        mean = ops.mean(ops.power(features / largest, self.p), axis=(1, 2))
+        return largest[:, 0, 0] * ops.power(mean, 1 / self.p)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape without height and width."""
         return input_shape[0], input_shape[-1]
-
-    def get_config(self) -> dict[str, object]:
-        """What `keras.saving` needs to make the layer anew."""
-        return super().get_config() | {"p": self.first_p, "is_learned": self.is_learned}
 
 
 def gem(feature_maps: np.ndarray, p: float = 3.0) -> np.ndarray:
@@ -194,14 +184,8 @@ NETWORKS: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
     "googlenet": googlenet,
 }
 
-POOLINGS: dict[str, Callable[[], keras.layers.Layer]] = {
-    "avg": keras.layers.GlobalAveragePooling2D,
-    "max": keras.layers.GlobalMaxPooling2D,
-    "gem": GeMPooling,
-}
 
-
-def build_network(name: str, *, image_size: int, pooling: str = "avg") -> keras.Model:
+def build_network(name: str, *, image_size: int) -> keras.Model:
     """Build a network with random weights, without a classifier.
 
     The weights come from Keras' own generator: call `keras.utils.set_random_seed` first.
@@ -209,25 +193,22 @@ def build_network(name: str, *, image_size: int, pooling: str = "avg") -> keras.
     Args:
         name: key in `NETWORKS`.
         image_size: side of the square input in pixels, at least 48.
-        pooling: key in `POOLINGS`.
 
     Returns:
         A model from float32 RGB in [-1, 1], shape (n, image_size, image_size, 3), to float32 of
         shape (n, embedding_dim): 512 for the ResNets, 256 for AlexNet, 1024 for GoogLeNet.
 
     Raises:
-        ParameterError: unknown network or pooling, or pictures that are too small.
+        ParameterError: unknown network, or pictures that are too small.
     """
     if name not in NETWORKS:
         raise unknown_name("network", name, NETWORKS)
-    if pooling not in POOLINGS:
-        raise unknown_name("pooling", pooling, POOLINGS)
     if not LEAST_IMAGE_SIZE <= image_size <= MAX_SIZE:
         raise ParameterError(
             f"{name} takes images of {LEAST_IMAGE_SIZE} to {MAX_SIZE} pixels, not {image_size}."
         )
     images = keras.Input((image_size, image_size, 3), name="image")
-    embeddings = POOLINGS[pooling]()(NETWORKS[name](images))
+    embeddings = keras.layers.GlobalAveragePooling2D()(NETWORKS[name](images))
     return keras.Model(images, embeddings, name=name)
 
 

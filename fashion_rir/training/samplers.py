@@ -33,13 +33,7 @@ def has_positive(classes: np.ndarray) -> np.ndarray:
 
 
 def class_balanced_batches(
-    classes: np.ndarray,
-    *,
-    classes_per_batch: int,
-    products_per_class: int,
-    batches: int,
-    seed: int,
-    epoch: int,
+    classes: np.ndarray, shape: tuple[int, int, int], *, seed: int, epoch: int
 ) -> np.ndarray:
     """P x K batches (Hermans et al. 2017): P classes drawn at random, K products of each.
 
@@ -49,9 +43,8 @@ def class_balanced_batches(
 
     Args:
         classes: int, shape (n_products,), -1 for missing.
-        classes_per_batch: P, from 2 to the number of classes with two products or more.
-        products_per_class: K, from 2 to the size of the largest class.
-        batches: how many, at least 1.
+        shape: how many batches, at least 1; P, from 2 to the number of classes with two products
+            or more; K, from 2 to the size of the largest class.
         seed: of the draw, 0 or more.
         epoch: another one gives other batches, 0 or more.
 
@@ -62,12 +55,10 @@ def class_balanced_batches(
         ParameterError: fewer than two classes with two products, or a number out of its range.
 
     Example:
-        >>> class_balanced_batches(
-        ...     np.array([0, 0, 1, 1, 2]),
-        ...     classes_per_batch=2, products_per_class=2, batches=1, seed=0, epoch=0,
-        ... ).shape
+        >>> class_balanced_batches(np.array([0, 0, 1, 1, 2]), (1, 2, 2), seed=0, epoch=0).shape
         (1, 4)
     """
+    batches, classes_per_batch, products_per_class = shape
     rows = np.flatnonzero(has_positive(classes))
     _, class_of_row = np.unique(np.asarray(classes)[rows], return_inverse=True)
     counts = np.bincount(class_of_row)

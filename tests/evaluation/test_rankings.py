@@ -1,4 +1,4 @@
-"""rankings: equal to evaluation and scikit-learn; what is hidden; what is refused."""
+"""rankings: equal to protocols and scikit-learn; what is hidden; what is refused."""
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def test_a_cut_off_above_the_gallery_is_refused(line: pd.DataFrame) -> None:
 def test_bad_input_is_refused(line: pd.DataFrame) -> None:
     with pytest.raises(ParameterError, match="did you mean 'query'"):
         score_rankings(POSITIONS, line, hidden="querry")
-    with pytest.raises(ParameterError, match="3 embeddings, 4 products, 4 query marks and 4"):
+    with pytest.raises(ParameterError, match="3 embeddings, 4 products and 4 query marks"):
         score_rankings(POSITIONS[:3], line)
     with pytest.raises(ParameterError, match="nothing to ask"):
         score_rankings(POSITIONS, line, is_query=np.zeros(4, dtype=bool))

@@ -6,7 +6,13 @@ import pytest
 from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.search import reranking
 from fashion_rir.search.gallery import Gallery
-from fashion_rir.search.reranking import concatenate, expand_database, expand_queries, k_reciprocal
+from fashion_rir.search.reranking import (
+    Neighbourhood,
+    concatenate,
+    expand_database,
+    expand_queries,
+    k_reciprocal,
+)
 
 
 def at(*degrees: float) -> np.ndarray:
@@ -128,7 +134,7 @@ def test_bad_embeddings_are_named() -> None:
     with pytest.raises(StoreError, match="row 1 of the gallery is not finite"):
         expand_queries(good, bad, k=1, alpha=1)
     with pytest.raises(StoreError, match="row 1 of the queries is not finite"):
-        k_reciprocal(bad, good, k1=1, k2=1, candidates=3)
+        k_reciprocal(bad, good, Neighbourhood(k1=1, k2=1, candidates=3))
     with pytest.raises(StoreError, match="row 2 of the gallery is all zeros"):
         expand_database(good * [[1], [1], [0]], k=1, alpha=1)
     with pytest.raises(StoreError, match="different models"):
@@ -136,7 +142,7 @@ def test_bad_embeddings_are_named() -> None:
     with pytest.raises(ParameterError, match=r"\(n, embedding_dim\) .* not \(2,\)"):
         expand_queries(good[0], good, k=1, alpha=1)
     with pytest.raises(ParameterError, match=r"the gallery .* not \(0, 2\)"):
-        k_reciprocal(good, good[:0])
+        k_reciprocal(good, good[:0], Neighbourhood())
 
 
 def by_sets(points: np.ndarray, k1: int, k2: int, lambda_: float) -> np.ndarray:
@@ -172,7 +178,7 @@ def test_k_reciprocal_prefers_a_point_that_returns_the_nearness() -> None:
     # 18, and does not know the query; -14 has nobody nearer than the query, and returns it.
     query, gallery = at(0), at(12, -14, 16, 18)
     assert Gallery(gallery, range(4), "cosine").search(query, 2).ids.tolist() == [[0, 1]]
-    found = k_reciprocal(query, gallery, k1=2, k2=1, lambda_=0, candidates=4)
+    found = k_reciprocal(query, gallery, Neighbourhood(k1=2, k2=1, lambda_=0, candidates=4))
     assert found[0, 0] == 1
     # R(q, 2) = {q, -14}; R(-14, 2) = {-14, q} as 12 does not return it: the same two members,
     # with weights 1 and exp(-d), where d is 1 - cos(14), over the farthest of each.
@@ -180,7 +186,7 @@ def test_k_reciprocal_prefers_a_point_that_returns_the_nearness() -> None:
     by_query, by_candidate = np.exp([-near / far, -near / farther])
     expected = 1 - (by_query + by_candidate) / 2
     points = np.vstack([query, gallery])
-    distances = reranking._reranked_distances(points, 2, 1, 0.0)
+    distances = reranking._reranked_distances(points, Neighbourhood(4, 2, 1, 0.0))
     assert distances[1] == pytest.approx(expected, abs=1e-5)
     assert distances[[0, 2, 3]] == pytest.approx(1, abs=1e-6)  # nothing shared with the query
 
@@ -190,13 +196,13 @@ def test_reranked_distances_equal_the_papers_sets(k1: int, k2: int, lambda_: flo
     for seed in range(5):
         points = random_embeddings(25, 4, seed=seed)
         unit = points / np.linalg.norm(points, axis=1, keepdims=True)
-        found = reranking._reranked_distances(unit, k1, k2, lambda_)
+        found = reranking._reranked_distances(unit, Neighbourhood(24, k1, k2, lambda_))
         np.testing.assert_allclose(found, by_sets(points, k1, k2, lambda_), atol=1e-5)
 
 
 def test_k_reciprocal_reorders_each_querys_own_candidates() -> None:
     queries, gallery = random_embeddings(6, 5, seed=4), random_embeddings(60, 5, seed=5)
-    found = k_reciprocal(queries, gallery, k1=6, k2=3, lambda_=0.3, candidates=20)
+    found = k_reciprocal(queries, gallery, Neighbourhood(k1=6, k2=3, lambda_=0.3, candidates=20))
     nearest = Gallery(gallery, range(60), "cosine").search(queries, 20).ids
     assert found.dtype == np.int64
     assert (found != nearest).any()
@@ -207,7 +213,7 @@ def test_k_reciprocal_reorders_each_querys_own_candidates() -> None:
 
 def test_lambda_1_keeps_the_order() -> None:
     queries, gallery = random_embeddings(6, 5, seed=4), random_embeddings(60, 5, seed=5)
-    found = k_reciprocal(queries, gallery, k1=6, k2=3, lambda_=1, candidates=20)
+    found = k_reciprocal(queries, gallery, Neighbourhood(k1=6, k2=3, lambda_=1, candidates=20))
     nearest = Gallery(gallery, range(60), "cosine").search(queries, 20).ids
     np.testing.assert_array_equal(found, nearest)
 
@@ -215,21 +221,23 @@ def test_lambda_1_keeps_the_order() -> None:
 def test_k_reciprocal_leaves_out_the_query_itself() -> None:
     gallery = random_embeddings(30, 5, seed=6)
     own = np.array([3, -1])
-    found = k_reciprocal(gallery[3:5], gallery, k1=4, k2=2, candidates=29, exclude=own)
+    found = k_reciprocal(
+        gallery[3:5], gallery, Neighbourhood(k1=4, k2=2, candidates=29), exclude=own
+    )
     assert sorted(found[0].tolist()) == [row for row in range(30) if row != 3]
     assert found[1, 0] == 4
     # Whatever stands in the excluded row changes nothing.
     other = gallery.copy()
     other[3] = -other[3]
-    again = k_reciprocal(gallery[3:5], other, k1=4, k2=2, candidates=29, exclude=own)
+    again = k_reciprocal(gallery[3:5], other, Neighbourhood(k1=4, k2=2, candidates=29), exclude=own)
     np.testing.assert_array_equal(found[0], again[0])
 
 
 def test_identical_photos_are_no_trouble() -> None:
     gallery = np.repeat(at(10, 50), 4, axis=0)
-    found = k_reciprocal(at(10), gallery, k1=3, k2=2, candidates=8)
+    found = k_reciprocal(at(10), gallery, Neighbourhood(k1=3, k2=2, candidates=8))
     assert found.tolist() == [list(range(8))]
-    same = k_reciprocal(at(10), np.repeat(at(10), 4, axis=0), k1=3, k2=2, candidates=4)
+    same = k_reciprocal(at(10), np.repeat(at(10), 4, axis=0), Neighbourhood(4, 3, 2))
     assert sorted(same[0].tolist()) == [0, 1, 2, 3]
 
 
@@ -247,9 +255,10 @@ def test_identical_photos_are_no_trouble() -> None:
     ],
 )
 def test_k_reciprocal_refuses(options: dict, message: str) -> None:
-    defaults = {"k1": 2, "k2": 1, "candidates": 3}
+    settings = {"k1": 2, "k2": 1, "candidates": 3} | options
+    exclude = settings.pop("exclude", None)
     with pytest.raises(ParameterError, match=message):
-        k_reciprocal(at(0), at(20, 30, 40), **(defaults | options))
+        k_reciprocal(at(0), at(20, 30, 40), Neighbourhood(**settings), exclude=exclude)
 
 
 def test_the_joint_cosine_is_the_weighted_mean_of_the_cosines() -> None:

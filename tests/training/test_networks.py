@@ -112,22 +112,16 @@ def test_a_network_learns_to_tell_bright_from_dark(name: str) -> None:
     keras.utils.set_random_seed(0)
     is_bright = np.tile([0.0, 1.0], 4).astype(np.float32)
     batch = pictures(48, n=8) * 0.2 + (is_bright[:, None, None, None] - 0.5)
-    network = build_network(name, image_size=48, pooling="gem")
+    network = build_network(name, image_size=48)
     model = keras.Sequential([network, keras.layers.Dense(1, activation="sigmoid")])
     model.compile(keras.optimizers.Adam(1e-3), loss="binary_crossentropy")
     losses = model.fit(batch, is_bright, batch_size=8, epochs=8, verbose=0).history["loss"]
     assert losses[0] > 0.3 and losses[-1] < 0.01
-    assert float(np.asarray(network.layers[-1].p)) != 3  # p learns too
 
 
 def test_an_unknown_network_offers_the_nearest() -> None:
     with pytest.raises(ParameterError, match="network 'ResNet-18'; did you mean 'resnet18'"):
         build_network("ResNet-18", image_size=64)
-
-
-def test_an_unknown_pooling_offers_the_nearest() -> None:
-    with pytest.raises(ParameterError, match="pooling 'average'; did you mean 'avg'"):
-        build_network("alexnet", image_size=64, pooling="average")
 
 
 @pytest.mark.parametrize("size", [47, 4097])
@@ -137,17 +131,6 @@ def test_pictures_that_are_too_small_or_large_are_refused(size: int) -> None:
 
 
 # --- poolings ---
-
-
-def test_gem_lies_between_average_and_maximum() -> None:
-    found = {}
-    for pooling in networks.POOLINGS:
-        keras.utils.set_random_seed(0)
-        network = build_network("alexnet", image_size=48, pooling=pooling)
-        found[pooling] = np.asarray(network(pictures(48)))
-    assert (found["avg"] <= found["gem"] + 2e-6).all()
-    assert (found["gem"] <= found["max"] + 2e-6).all()
-    assert found["avg"].mean() < found["gem"].mean() < found["max"].mean()
 
 
 def test_gem_equals_a_value_by_hand() -> None:
@@ -197,35 +180,6 @@ def test_a_step_of_learning_stays_finite(scale: float, p: float) -> None:
     assert all(np.isfinite(np.asarray(weight)).all() for weight in model.weights)
 
 
-def pooling_model(pooling: GeMPooling) -> keras.Model:
-    inputs = keras.Input((5, 4, 6))
-    model = keras.Model(inputs, pooling(inputs))
-    model.compile(keras.optimizers.SGD(0.1), loss="mse")
-    return model
-
-
-def test_the_gradient_of_p_equals_finite_differences() -> None:
-    model, maps = pooling_model(GeMPooling(3)), feature_maps()
-    model.train_on_batch(maps, np.zeros((3, 6), dtype=np.float32))  # loss: the mean of GeM ** 2
-    step = (3 - float(np.asarray(model.layers[-1].p))) / 0.1
-    exact = maps.astype(np.float64)
-    higher, lower = (np.mean(gem(exact, p) ** 2) for p in (3 + 1e-4, 3 - 1e-4))
-    assert step == pytest.approx((higher - lower) / 2e-4, rel=1e-3)
-
-
-def test_a_p_that_is_not_learned_stays_as_it_is() -> None:
-    model = pooling_model(GeMPooling(3, is_learned=False))
-    assert model.trainable_variables == []
-    assert len(pooling_model(GeMPooling(3)).trainable_variables) == 1
-
-
-def test_a_p_learned_below_one_pools_the_average() -> None:
-    layer = GeMPooling(3)
-    layer.build((None, 5, 4, 6))
-    layer.p.assign(0.2)
-    np.testing.assert_allclose(layer(feature_maps()), gem(feature_maps(), 1), rtol=1e-5)
-
-
 def test_gem_pools_in_float32_also_where_the_network_is_not() -> None:
     maps = np.full((1, 5, 4, 6), 1000, dtype=np.float16)
     keras.config.set_dtype_policy("mixed_float16")
@@ -235,21 +189,6 @@ def test_gem_pools_in_float32_also_where_the_network_is_not() -> None:
         keras.config.set_dtype_policy("float32")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, 1000, rtol=1e-5)
-
-
-def test_a_network_with_gem_survives_saving(tmp_path: Path) -> None:
-    network = build_network("alexnet", image_size=48, pooling="gem")
-    network.layers[-1].p.assign(4.5)
-    network.save(tmp_path / "network.keras")
-    loaded = keras.saving.load_model(tmp_path / "network.keras")
-    assert float(np.asarray(loaded.layers[-1].p)) == 4.5
-    np.testing.assert_array_equal(loaded(pictures(48)), network(pictures(48)))
-
-
-def test_the_layers_options_survive_saving(tmp_path: Path) -> None:
-    pooling_model(GeMPooling(2.5, is_learned=False, name="pooled")).save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras").get_layer("pooled")
-    assert (loaded.first_p, loaded.is_learned) == (2.5, False)
 
 
 @pytest.mark.parametrize("p", [0, 0.99, -3, float("inf"), float("nan")])
@@ -274,7 +213,7 @@ from fashion_rir.training.networks import build_network
 
 weights, pictures, found = sys.argv[1:]
 assert keras.backend.backend() == "jax"
-network = build_network("alexnet", image_size=48, pooling="gem")
+network = build_network("alexnet", image_size=48)
 network.load_weights(weights)
 np.save(found, network.predict(np.load(pictures), verbose=0))
 assert "tensorflow" not in sys.modules
@@ -285,7 +224,7 @@ assert "tensorflow" not in sys.modules
 def test_a_network_embeds_on_jax_as_on_tensorflow(tmp_path: Path) -> None:
     pytest.importorskip("jax")
     paths = [str(tmp_path / name) for name in ("network.weights.h5", "pictures.npy", "found.npy")]
-    network = build_network("alexnet", image_size=48, pooling="gem")
+    network = build_network("alexnet", image_size=48)
     network.save_weights(paths[0])
     np.save(paths[1], pictures(48))
     done = subprocess.run(

@@ -10,9 +10,10 @@ CLASSES = np.array([0, 0, 0, 0, 0, 1, 1, 2, -1, -1, 3, 3, 3])  # 2 has one produ
 
 
 def balanced(classes: np.ndarray = CLASSES, **changes: int) -> np.ndarray:
-    options = {"classes_per_batch": 2, "products_per_class": 3, "batches": 50, "seed": 1,
-               "epoch": 0}  # fmt: skip
-    return samplers.class_balanced_batches(classes, **(options | changes))
+    options = {"batches": 50, "classes_per_batch": 2, "products_per_class": 3, "seed": 1,
+               "epoch": 0} | changes  # fmt: skip
+    *shape, seed, epoch = options.values()
+    return samplers.class_balanced_batches(classes, tuple(shape), seed=seed, epoch=epoch)
 
 
 def test_a_single_product_and_a_missing_class_have_no_positive() -> None:

@@ -167,7 +167,11 @@ def search_photos(
         return gallery.search(asked[np.newaxis], n_found).ids[0].tolist()
 
     found = [
-        boxes.study(pictures, labels, search, n_photos=n_photos, per_photo=n, seed=study.seed)
+        boxes.study(
+            boxes.composed(pictures, n_photos=n_photos, per_photo=n, seed=study.seed),
+            labels,
+            search,
+        )
         for n in per_photo
     ]
     rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]

@@ -34,7 +34,7 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
     Raises:
         ParameterError: p out of range, or no average pooling at the end.
     """
-    pooled = networks.GeMPooling(p, is_learned=False)(_feature_maps(backbone).output)
+    pooled = networks.GeMPooling(p)(_feature_maps(backbone).output)
     network = keras.Model(backbone.network.inputs, pooled, name=backbone.network.name)
     size = backbone.image_size
     inputs = keras.Input((size, size, 3), dtype="uint8", name="image")

@@ -82,13 +82,11 @@ def k_reciprocal(
     Args:
         vectors, queries, rows: as for `query_expansion`.
         candidates: how many are re-ranked; a smaller gallery's all.
-        options: see `reranking.k_reciprocal`.
+        options: see `reranking.Neighbourhood`.
     """
     own = np.searchsorted(rows, queries)
-    candidates = min(candidates, len(rows) - 1)
-    found = reranking.k_reciprocal(
-        vectors[queries], vectors[rows], candidates=candidates, exclude=own, **options
-    )
+    seen = reranking.Neighbourhood(min(candidates, len(rows) - 1), **options)
+    found = reranking.k_reciprocal(vectors[queries], vectors[rows], seen, exclude=own)
     gallery = Gallery(vectors[rows], rows, "cosine")
     for block, order in gallery.rankings(vectors[queries]):
         first = np.column_stack([own[block], found[block]])

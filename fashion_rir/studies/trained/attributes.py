@@ -13,8 +13,8 @@ from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, protocols
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import AttributeRun
-from fashion_rir.training import attribute_heads, heads
-from fashion_rir.training.attribute_heads import JoinShares
+from fashion_rir.training import heads
+from fashion_rir.training.heads import JoinShares
 from fashion_rir.workspace import records as result_records
 
 JOINED = ("articleType", "baseColour", "gender", "usage")  # what the graded nDCG looks at
@@ -114,7 +114,7 @@ def choose_shares(
     for parameter, values in grid.items():
         trials = [chosen | {parameter: value} for value in values]
         for trial in trials:
-            vectors = attribute_heads.joined_embedding(
+            vectors = heads.joined_embedding(
                 {label: logits[shown] for label, logits in run.logits.items()},
                 stored[shown], _shares(trial),
             )  # fmt: skip

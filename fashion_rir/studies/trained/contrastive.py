@@ -26,11 +26,10 @@ from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import (
     augmentation,
     batch_normalisation,
-    contrastive_heads,
     end_to_end,
     fit,
 )
-from fashion_rir.training.contrastive_heads import Objective
+from fashion_rir.training.contrastive import Contrastive, first_attribute
 from fashion_rir.training.end_to_end import CoreSettings, TunedEmbedder
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
@@ -62,7 +61,7 @@ class ContrastivePlan:
             one training; the name of what is `settled` says so.
     """
 
-    objective: Objective = field(default_factory=lambda: Objective("nt_xent"))
+    objective: Contrastive = field(default_factory=lambda: Contrastive("nt_xent"))
     labels: tuple[str, ...] = ("articleType",)
     preprocessing: str = "resize"
     core: CoreSettings = field(default_factory=lambda: CoreSettings(projection=128))
@@ -72,9 +71,9 @@ class ContrastivePlan:
     statistics: str = "as trained"
 
 
-def _by_type(name: str) -> Objective:
+def _by_type(name: str) -> Contrastive:
     """Four products of a type in each batch of 32."""
-    return Objective(name, products_per_class=4)
+    return Contrastive(name, products_per_class=4)
 
 
 H_32 = ContrastivePlan()  # 5 epochs, batches of 32, Adam at 0.001
@@ -171,7 +170,7 @@ def train_end_to_end(
 
     Raises:
         ParameterError: unknown run, or batches that the products cannot fill (see
-            `contrastive_heads.batch_sampler`).
+            `training.contrastive.Contrastive.batches`).
         TrainingError: see `fit.fit`.
     """
     plan = plan or _plan(run)
@@ -225,7 +224,7 @@ def train_end_to_end(
     if n_classes is not None:
         network = end_to_end.behind_inputs(core, backbone.input_mode)
         logits = network.predict(pictures[is_test], batch_size=64, verbose=0)["logits"]
-        types = contrastive_heads.first_attribute(codes)
+        types = first_attribute(codes)
         scores = runs.label_scores(logits, types[is_test], classes)
     record = runs.write(study.workspace, name, inputs, curve, scores, seconds=seconds)
     return Trained(name, core, backbone.input_mode, backbone.input_mode, plan.preprocessing, base,
@@ -369,18 +368,16 @@ def _fit(
     """Train on two views of each product; the augmenting layer makes them differ."""
     is_nt_xent = plan.objective.name == "nt_xent"
     labels = np.arange(len(pictures)) if is_nt_xent else codes
-    sampler = contrastive_heads.batch_sampler(
-        plan.objective, contrastive_heads.first_attribute(labels), fitting.batch_size, seed=seed
-    )
+    sampler = plan.objective.batches(first_attribute(labels), fitting.batch_size, seed=seed)
     batches = fit.Batches(
         pictures,
-        contrastive_heads.targets_of(plan.objective, "embedding", labels),
+        plan.objective.targets(labels, "embedding"),
         sampler,
         n_views=N_VIEWS,
     )
     model = end_to_end.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
     return fit.fit(
-        model, batches, fitting, **contrastive_heads.losses_of(plan.objective, "embedding"),
+        model, batches, fitting, **plan.objective.compiled("embedding"),
         checkpoint=checkpoint, seed=seed,
     )  # fmt: skip
 

@@ -13,17 +13,16 @@ from fashion_rir.data import splits
 from fashion_rir.data.labels import LabelClasses, class_codes, learn_classes
 from fashion_rir.embedding import backbones
 from fashion_rir.errors import ParameterError
-from fashion_rir.evaluation import intervals, metrics
+from fashion_rir.evaluation import intervals, rankings
 from fashion_rir.search import transforms
-from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.runs import describe, folder, label_scores, write
 from fashion_rir.studies.trained.spread import spread
-from fashion_rir.training import attribute_heads, contrastive_heads, fit, heads
-from fashion_rir.training.attribute_heads import JoinShares
-from fashion_rir.training.contrastive_heads import Objective, ProjectionSettings
+from fashion_rir.training import fit, heads
+from fashion_rir.training.contrastive import Contrastive, first_attribute
 from fashion_rir.training.fit import TrainingSettings
-from fashion_rir.training.heads import HeadSettings
+from fashion_rir.training.heads import HeadSettings, JoinShares, ProjectionSettings
+from fashion_rir.training.objectives import Classification
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 
@@ -56,9 +55,9 @@ class AttributeRun:
             stored: float32 (n_products, dim), the features that the head was trained on.
             shares: of the parts.
         """
-        vectors = attribute_heads.joined_embedding(self.logits, stored, shares)
+        vectors = heads.joined_embedding(self.logits, stored, shares)
         names = {"model": f"{self.name}-{what}", "embedding_dim": vectors.shape[1]}
-        return vectors, {**self.metadata, "shares": attribute_heads.describe(shares), **names}
+        return vectors, {**self.metadata, "shares": str(shares), **names}
 
 
 TEMPERATURES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.3)
@@ -71,12 +70,12 @@ LABEL_HEADS = {
 }
 
 # Contrastive heads by kind: the objective, and the labels that it looks at.
-CONTRASTIVE_HEADS: dict[str, tuple[Objective, tuple[str, ...]]] = {
-    "supervised": (Objective("supervised"), ("articleType",)),
-    "hybrid": (Objective("hybrid"), ("articleType",)),
-    "triplet": (Objective("triplet"), ("articleType",)),
+CONTRASTIVE_HEADS: dict[str, tuple[Contrastive, tuple[str, ...]]] = {
+    "supervised": (Contrastive("supervised"), ("articleType",)),
+    "hybrid": (Contrastive("hybrid"), ("articleType",)),
+    "triplet": (Contrastive("triplet"), ("articleType",)),
     "multi-attribute": (
-        Objective("multi_attribute", shares=(0.6, 0.3, 0.1)),
+        Contrastive("multi_attribute", shares=(0.6, 0.3, 0.1)),
         ("articleType", "baseColour", "gender"),
     ),
 }
@@ -190,19 +189,20 @@ def run_head(
         folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
     )
     start = time.perf_counter()
-    head, curve = heads.train_label_head(
-        features[parts.is_fit], codes[parts.is_fit], classes, settings, fitting, seed=seed,
-        validation=(features[parts.is_validation], codes[parts.is_validation]),
-        checkpoint=checkpoint,
+    head, curve = heads.train_head(
+        (features[parts.is_fit], {label: codes[parts.is_fit]}),
+        Classification({label: classes}, settings.label_smoothing, settings.balance),
+        settings, fit.Training(fitting, seed, checkpoint),
+        validation=(features[parts.is_validation], {label: codes[parts.is_validation]}),
     )  # fmt: skip
     seconds = time.perf_counter() - start
-    outputs = head.model.predict(features, batch_size=heads.PREDICTED_AT_ONCE, verbose=0)
-    scores = label_scores(outputs["logits"][parts.is_test], codes[parts.is_test], classes)
+    outputs = head.outputs(features)
+    scores = label_scores(outputs[label][parts.is_test], codes[parts.is_test], classes)
     record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
     metadata |= {"weights_sha256": backbones.hash_values(head.model)}
     # A probe has no layer of its own; its standardised inputs would only fill the memory.
-    hidden = outputs["embedding"][:, : settings.hidden or 0].copy()
-    return HeadRun(name, outputs["logits"], hidden, codes, classes, metadata, record)
+    hidden = outputs["hidden"][:, : settings.hidden or 0].copy()
+    return HeadRun(name, outputs[label], hidden, codes, classes, metadata, record)
 
 
 def ensemble(runs: Sequence[HeadRun]) -> HeadRun:
@@ -290,21 +290,8 @@ def mean_average_precision(
     Raises:
         ParameterError: there is no such query.
     """
-    queries = queries[codes[queries] >= 0]
-    rows = np.flatnonzero(in_gallery)
-    gallery = Gallery(embeddings[rows], rows, "cosine")
-    scores = []
-    for block, order in gallery.rankings(embeddings[queries]):
-        for query, ranking in zip(queries[block], rows[order], strict=True):
-            ranks = metrics.relevant_ranks(codes[ranking[ranking != query]] == codes[query])
-            if len(ranks):
-                scores.append(metrics.average_precision(ranks))
-    if not scores:
-        raise ParameterError(
-            "No query shares its class with another product of the gallery, so there is no mAP; "
-            "take more products."
-        )
-    return float(np.mean(scores))
+    ranked = rankings.rank_rows(embeddings, queries, np.flatnonzero(in_gallery))
+    return rankings.mean_average_precision(ranked, codes)
 
 
 def run_attribute_head(
@@ -367,17 +354,12 @@ def run_attribute_head(
     )
     sets = [(features[m], _of(codes, m)) for m in (parts.is_fit, parts.is_validation) if m.any()]
     start = time.perf_counter()
-    head, curve = attribute_heads.train_attribute_head(
-        *sets[0],
-        classes,
-        settings,
-        fitting,
-        seed=seed,
-        validation=(*sets[1:], None)[0],
-        checkpoint=checkpoint,
-    )
+    head, curve = heads.train_head(
+        sets[0], Classification(classes, settings.label_smoothing), settings,
+        fit.Training(fitting, seed, checkpoint), validation=(*sets[1:], None)[0],
+    )  # fmt: skip
     seconds = time.perf_counter() - start
-    logits = head.logits(features)
+    logits = head.outputs(features, *labels)
     scores = {label: _scores(logits[label], codes[label], parts.is_test) for label in labels}
     record = write(study.workspace, name, inputs, curve, {"accuracy": scores},
                                     seconds=seconds)  # fmt: skip
@@ -389,7 +371,7 @@ def run_contrastive_head(
     study: Study,
     models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
     kind: str,
-    objective: Objective,
+    objective: Contrastive,
     settings: ProjectionSettings,
     fitting: fit.TrainingSettings,
     *,
@@ -417,7 +399,7 @@ def run_contrastive_head(
 
     Raises:
         ParameterError: embeddings or views of another number of products, no views for NT-Xent,
-            and see `train_contrastive_head`.
+            and see `training.heads.train_head`.
         TrainingError: see `fit.fit`.
     """
     names = [str(metadata["model"]) for _, metadata in models]
@@ -431,7 +413,7 @@ def run_contrastive_head(
         )
     parts = splits.split(study.catalog.products, seed=study.seed)
     codes, classes = class_codes(study.catalog.products, labels, parts.is_fit)
-    types = contrastive_heads.first_attribute(codes)
+    types = first_attribute(codes)
     metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
     inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
@@ -447,16 +429,19 @@ def run_contrastive_head(
         folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
     )
     start = time.perf_counter()
-    head, curve = contrastive_heads.train_contrastive_head(
-        shown[parts.is_fit], codes[parts.is_fit], objective, settings, fitting, seed=seed,
-        validation=(shown[parts.is_validation], codes[parts.is_validation]), checkpoint=checkpoint,
+    head, curve = heads.train_head(
+        (shown[parts.is_fit], codes[parts.is_fit]), objective, settings,
+        fit.Training(fitting, seed, checkpoint),
+        validation=(shown[parts.is_validation], codes[parts.is_validation]),
     )  # fmt: skip
     seconds = time.perf_counter() - start
     outputs = head.outputs(features)
     logits = outputs.get("logits", np.empty((len(features), 0), dtype=np.float32))
     seen = None
     if views is not None:
-        seen = [head.outputs(shown[parts.is_test, view])["projection"] for view in (0, 1)]
+        seen = [
+            head.outputs(shown[parts.is_test, view], "projection")["projection"] for view in (0, 1)
+        ]
     measured = spread(
         outputs["projection"][parts.is_test], types[parts.is_test], views=seen, seed=study.seed
     )
@@ -470,7 +455,7 @@ def run_contrastive_head(
                           outputs["projection"])  # fmt: skip
 
 
-def objective_inputs(objective: Objective, batch_size: int) -> dict[str, object]:
+def objective_inputs(objective: Contrastive, batch_size: int) -> dict[str, object]:
     """An objective as a record holds it: only what it uses, with P and K of its batches."""
     used = {"name": objective.name}
     if objective.name == "triplet":

@@ -20,7 +20,7 @@ from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
-from fashion_rir.training import batch_normalisation, end_to_end, fit, heads, samplers
+from fashion_rir.training import batch_normalisation, end_to_end, fit, objectives, samplers
 from fashion_rir.training.end_to_end import CoreSettings
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
@@ -328,7 +328,7 @@ def _fit_stage(
     else:
         model = end_to_end.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
     n_classes = core.output["logits"].shape[-1]
-    sets = {what: (x, heads.one_hot(y, n_classes)) for what, (x, y) in sets.items()}
+    sets = {what: (x, objectives.one_hot(y, n_classes)) for what, (x, y) in sets.items()}
     fit_codes = codes[parts.is_fit]
     batches = fit.Batches(
         *sets["fit"],

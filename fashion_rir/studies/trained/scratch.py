@@ -32,23 +32,22 @@ SCRATCH_PLAN = LabelRun(
 )
 
 
-def scratch_backbone(name: str, *, image_size: int, pooling: str = "avg", seed: int) -> Backbone:
+def scratch_backbone(name: str, *, image_size: int, seed: int) -> Backbone:
     """One of `networks.NETWORKS` with random weights, as a backbone: it can be trained likewise.
 
     Args:
         name: key in `networks.NETWORKS`.
         image_size: side of the square input in pixels, at least `networks.LEAST_IMAGE_SIZE`.
-        pooling: key in `networks.POOLINGS`.
         seed: of the weights.
 
     Returns:
         The backbone; uint8 pictures in.
 
     Raises:
-        ParameterError: unknown network or pooling, or pictures that are too small.
+        ParameterError: unknown network, or pictures that are too small.
     """
     keras.utils.set_random_seed(seed)
-    network = networks.build_network(name, image_size=image_size, pooling=pooling)
+    network = networks.build_network(name, image_size=image_size)
     inputs = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
     model = keras.Model(inputs, network(backbones.input_layers(inputs, INPUT_MODE)), name=name)
     return Backbone(name, image_size, f"none-seed{seed}", backbones.hash_values(network),

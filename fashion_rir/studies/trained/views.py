@@ -26,8 +26,9 @@ from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import augmentation
-from fashion_rir.training.contrastive_heads import Objective, ProjectionSettings
+from fashion_rir.training.contrastive import Contrastive
 from fashion_rir.training.fit import TrainingSettings
+from fashion_rir.training.heads import ProjectionSettings
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 
@@ -193,7 +194,7 @@ def train_on_views(
     fitting = TrainingSettings(epochs=epochs, batch_size=batch_size, schedule="cosine")
     run = run_contrastive_head(
         study, [model], f"nt-xent-b{batch_size}-t{temperature:g}",
-        Objective("nt_xent", temperature=temperature), settings or ProjectionSettings(), fitting,
+        Contrastive("nt_xent", temperature=temperature), settings or ProjectionSettings(), fitting,
         views=views, seed=study.seed,
     )  # fmt: skip
     is_test = splits.is_test_product(study.catalog.products, seed=study.seed)

@@ -122,11 +122,11 @@ def test_the_search_of_photos_is_recorded_once(workspace, shop, is_test, monkeyp
 
 def test_photos_are_composed_of_test_products_only(workspace, shop, is_test, monkeypatch) -> None:
     seen = []
-    study = boxes.study
-    monkeypatch.setattr(boxes, "study", lambda pictures, *rest, **options: (
-        seen.extend(pictures), study(pictures, *rest, **options))[1])  # fmt: skip
+    composed = boxes.composed
+    monkeypatch.setattr(boxes, "composed", lambda pictures, **options: (
+        seen.extend(pictures), composed(pictures, **options))[1])  # fmt: skip
     search(workspace, shop, is_test)
-    assert set(seen) <= set(shop.products["id"][is_test])
+    assert seen and set(seen) <= set(shop.products["id"][is_test])
 
 
 def test_blank_photos_are_left_out_and_counted(shop, is_test, monkeypatch) -> None:

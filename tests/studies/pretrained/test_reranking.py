@@ -121,8 +121,8 @@ def test_what_stands_behind_the_candidates_keeps_its_order(base) -> None:
     ((_, order),) = k_reciprocal(base[0], queries, rows, k1=4, k2=2, lambda_=0.3, candidates=10)
     unit = base[0] / np.linalg.norm(base[0], axis=1, keepdims=True)
     plain = [one for one in np.argsort(-(unit @ unit[5]), kind="stable") if one != 5]
-    expected = search_reranking.k_reciprocal(base[0][[5]], base[0], k1=4, k2=2, lambda_=0.3,
-                                      candidates=10, exclude=np.array([5]))  # fmt: skip
+    seen = search_reranking.Neighbourhood(candidates=10, k1=4, k2=2, lambda_=0.3)
+    expected = search_reranking.k_reciprocal(base[0][[5]], base[0], seen, exclude=np.array([5]))
     assert order[0].tolist() == [5, *expected[0].tolist(), *plain[10:]]
 
 

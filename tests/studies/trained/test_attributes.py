@@ -13,9 +13,8 @@ from fashion_rir.errors import ParameterError
 from fashion_rir.studies import names, scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import attributes, heads
-from fashion_rir.training.attribute_heads import JoinShares
 from fashion_rir.training.fit import TrainingSettings
-from fashion_rir.training.heads import HeadSettings
+from fashion_rir.training.heads import HeadSettings, JoinShares
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 

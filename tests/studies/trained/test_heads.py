@@ -27,8 +27,9 @@ from fashion_rir.studies.trained.heads import (
     run_head,
 )
 from fashion_rir.training import heads as training_heads
-from fashion_rir.training.fit import TrainingSettings
+from fashion_rir.training.fit import Training, TrainingSettings
 from fashion_rir.training.heads import HeadSettings
+from fashion_rir.training.objectives import Classification
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
@@ -358,15 +359,16 @@ def test_a_temperature_needs_validation_products(opinions) -> None:
         choose_temperature(logits, np.full(90, -1), parts, seed=SEED)
 
 
-def untrained(features: np.ndarray, codes: np.ndarray, classes: LabelClasses,
-              settings: HeadSettings, *_: object, seed: int, **__: object) -> tuple:  # fmt: skip
-    """In place of `heads.train_label_head`, for names alone."""
-    model = training_heads.build_head(features, len(classes), settings, seed=seed)
-    return training_heads.LabelHead(model, classes), pd.DataFrame()
+def untrained(examples: tuple, objective: Classification, settings: HeadSettings,
+              training: Training, **_: object) -> tuple:  # fmt: skip
+    """In place of `heads.train_head`, for names alone."""
+    n_classes = {label: len(known) for label, known in objective.classes.items()}
+    model = training_heads.build_head(examples[0], settings, n_classes, seed=training.seed)
+    return training_heads.Head(model), pd.DataFrame()
 
 
 def test_a_probe_has_no_hidden_layer(tmp_path, shop, both, monkeypatch) -> None:
-    monkeypatch.setattr(training_heads, "train_label_head", untrained)
+    monkeypatch.setattr(training_heads, "train_head", untrained)
     settings = trained_heads.LABEL_HEADS["probe"]
     run = run_head(
         Study(Workspace(tmp_path, "demo"), shop, SPLIT_SEED),
@@ -406,7 +408,7 @@ def cost_records(
     kinds = (("probe", both), *(("dense512", names) for names in
              ((RESIZED,), (RESNET50,), both, tuple(stored))))  # fmt: skip
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(training_heads, "train_label_head", untrained)
+        patched.setattr(training_heads, "train_head", untrained)
         for kind, names in kinds:
             models, settings = [stored[name] for name in names], trained_heads.LABEL_HEADS[kind]
             runs = [

@@ -24,7 +24,7 @@ from fashion_rir.studies.trained.views import (
     stored_views,
     train_on_views,
 )
-from fashion_rir.training.contrastive_heads import ProjectionSettings
+from fashion_rir.training.heads import ProjectionSettings
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
