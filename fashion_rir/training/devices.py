@@ -28,7 +28,7 @@ def data_parallel(batch_size: int, n_products: int) -> Iterator[int]:
 
     Example:
         with data_parallel(batch_size=64, n_products=6400):
-            heads.train_label_head(...)
+            heads.train_head(...)
     """
     import keras
 

@@ -14,19 +14,20 @@ TRAIN = """
 import sys
 import keras
 import numpy as np
-from fashion_rir.training import devices, heads
+from fashion_rir.training import devices, heads, objectives
 from fashion_rir.errors import ParameterError
 from fashion_rir.data.labels import LabelClasses
-from fashion_rir.training.fit import TrainingSettings
+from fashion_rir.training.fit import Training, TrainingSettings
 
 generator = np.random.default_rng(0)
 codes = np.arange(64) % 3
 features = (generator.standard_normal((64, 8)) + codes[:, None]).astype(np.float32)
 classes = LabelClasses("articleType", ("a", "b", "c"))
 with devices.data_parallel(16, 64) as n_devices:
-    head, curve = heads.train_label_head(
-        features, codes, classes, heads.HeadSettings(hidden=4, dropout=0.0),
-        TrainingSettings(epochs=3, batch_size=16, learning_rate=0.01), seed=1,
+    head, curve = heads.train_head(
+        (features, {"type": codes}), objectives.Classification({"type": classes}, 0.1),
+        heads.HeadSettings(hidden=4, dropout=0.0),
+        Training(TrainingSettings(epochs=3, batch_size=16, learning_rate=0.01), seed=1),
     )
     placed = len(head.model.weights[-1].value.sharding.device_set)
 assert placed == n_devices == int(sys.argv[1]), (placed, n_devices)
