@@ -1,1 +1,5 @@
 """Catalogue, sources, download, images, splits and labels."""
+
+from fashion_rir.lazy_rooms import lazy_room
+
+__getattr__, __dir__ = lazy_room(__name__)

@@ -1,1 +1,5 @@
 """Draws what it is given: plots, maps, widgets."""
+
+from fashion_rir.lazy_rooms import lazy_room
+
+__getattr__, __dir__ = lazy_room(__name__)

@@ -1,1 +1,5 @@
 """Running the notebooks, the HTML report, cards, and the README's table."""
+
+from fashion_rir.lazy_rooms import lazy_room
+
+__getattr__, __dir__ = lazy_room(__name__)

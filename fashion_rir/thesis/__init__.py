@@ -1,1 +1,5 @@
 """The thesis' numbers, its claims, and the ledger of what holds."""
+
+from fashion_rir.lazy_rooms import lazy_room
+
+__getattr__, __dir__ = lazy_room(__name__)

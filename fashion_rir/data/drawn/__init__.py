@@ -1,1 +1,5 @@
 """The drawn catalogue: what tests use, and where a known answer teaches."""
+
+from fashion_rir.lazy_rooms import lazy_room
+
+__getattr__, __dir__ = lazy_room(__name__)

@@ -1,1 +1,5 @@
 """What is looked at rather than trained: counts, protocols, maps."""
+
+from fashion_rir.lazy_rooms import lazy_room
+
+__getattr__, __dir__ = lazy_room(__name__)
