@@ -389,7 +389,7 @@ def evaluate(
 
     workspace = _workspace(profile)
     groups = result_records.read_by_products(workspace.results, "retrieval")
-    chosen = [[one for one in group if tables.has_scores(one, protocol, label)]
+    chosen = [[one for one in group if one.has_scores(protocol, label)]
               for group in groups]  # fmt: skip
     n_without = sum(map(len, groups)) - sum(map(len, chosen))
     if not any(chosen):

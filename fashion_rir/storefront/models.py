@@ -27,6 +27,7 @@ from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.shop import Shop
 from fashion_rir.system import write_text
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 Say = Callable[[str], None]
 
@@ -138,7 +139,7 @@ def _gallery_folder(shop: Shop, model: str, measure: str) -> Path:
     source = f"{shop.data_hash} {status.st_size} {status.st_mtime_ns}"
     kind = "cosine" if measure == "cosine" else "plain"
     name = f"{kind}-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
-    return shop.folder / "galleries" / model / name
+    return shop.folder / "galleries" / short_name(model) / name
 
 
 def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
@@ -205,7 +206,7 @@ def calibration(
         `thresholds` (distances, ascending), `precision` and `recall` in [0, 1]: equally long;
         empty if the test products hold no pair of one type, or of two.
     """
-    name = f"thresholds-{model}-{gallery.measure}"
+    name = short_name("thresholds", model, gallery.measure)
     recorded = _recorded_curve(shop, name)
     if recorded:
         return recorded
@@ -224,10 +225,10 @@ def calibration(
 
 
 def _recorded_curve(shop: Shop, name: str) -> dict[str, list[float]] | None:
-    if not (shop.workspace.results / f"{name}.json").exists():
-        return None
     from fashion_rir.workspace import records as result_records
 
+    if not result_records.is_there(shop.workspace.results, name):
+        return None
     try:
         record = result_records.read(shop.workspace.results, name)
     except RecordError:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.splits import ASKED_PROTOCOLS, Asking
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.studies import scoring
@@ -64,7 +64,7 @@ def choose(
     return record
 
 
-def score(study: Study, model: Model, asking: Asking) -> Model:
+def score(study: Study, model: Embedded, asking: Asking) -> Embedded:
     """Score embeddings as `asking` says; gives them back.
 
     Args:
@@ -76,18 +76,6 @@ def score(study: Study, model: Model, asking: Asking) -> Model:
         study, model, asking.parts.is_test, measure="cosine", protocols=ASKED_PROTOCOLS
     )
     return model
-
-
-def named(metadata: Mapping[str, object], method: str, **parameters: object) -> dict:
-    """The metadata of what a method makes of a model.
-
-    Args:
-        metadata: of the model.
-        method: becomes a part of the name.
-        parameters: what else the embeddings depend on.
-    """
-    name = f"{metadata['model']}+{method}"
-    return {**metadata, **parameters, "model": name, "transform": method}
 
 
 def type_codes(catalog: Catalog) -> np.ndarray:

@@ -1,9 +1,7 @@
 """One table of every model of a profile, what it costs, and which ones no other beats."""
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,10 +20,6 @@ BATCH_SIZE = 64
 HEAD = "head"  # what the cost of a head is looked up by
 
 HEAD_CLASSES = 130  # about as many articleTypes as the real catalogue has
-
-POOLING_IN_NAME = re.compile(r"-gem[\d.]+")  # costs nothing beside the network
-
-SEEDS_IN_NAME = re.compile(r"-seeds([\d+]+)")
 
 EMBEDDING_COST, TRAINING_COST = "ms an image", "training s"
 
@@ -138,7 +132,8 @@ def embedding_cost(model: Mapping[str, str], costs: Mapping[str, float]) -> floa
     A network that sees the photo prepared in two ways is asked twice. A head comes on top.
 
     Args:
-        model: a retrieval record's `inputs.model`; several networks are joined by `+`.
+        model: a retrieval record's `inputs.model`; several networks are joined by `+`. Where its
+            pooling is not the network's own, which costs nothing, `network` is the network.
         costs: `ms_an_image` of a cost record.
 
     Returns:
@@ -149,38 +144,29 @@ def embedding_cost(model: Mapping[str, str], costs: Mapping[str, float]) -> floa
         >>> embedding_cost(two, {"mobilenetv2-128": 5.0, "resnet50-224": 40.0})
         45.0
     """
-    networks = POOLING_IN_NAME.sub("", model["backbone"]).split("+")
+    networks = model.get("network", model["backbone"]).split("+")
     keys = map(cost_key, networks, model["image_size"].split("+"))
     parts = [*keys, HEAD] if HEAD in model else keys
     return float(sum(costs.get(part, np.nan) for part in parts))
 
 
-def training_cost(record: Mapping, seconds: Mapping[str, float]) -> float:
-    """Seconds that training took for the model of a retrieval record, without pretraining.
+def training_cost(model: Mapping[str, str], seconds: Mapping[str, float]) -> float:
+    """Seconds that training took for a model, without pretraining.
 
     Args:
-        record: of kind `retrieval`. If its model's metadata have `trainings`, these are the names
-            of its trainings, with spaces between. Else its training is the one whose name the
-            model's begins with; one of several seeds (`-seeds20+21`) has one for each.
-        seconds: by the name of each training record.
+        model: a retrieval record's `inputs.model`; `training` holds the hashes of its trainings'
+            records, joined by `+`.
+        seconds: by the hash of each training's record.
 
     Returns:
-        0 for a model without training; not a number where a named training has no record.
+        0 for a model without training; not a number where a training has no record.
 
     Example:
-        >>> record = {"inputs": {"model": {"model": "probe-a-seeds1+2-posterior"}}}
-        >>> training_cost(record, {"probe-a-seed1": 3.0, "probe-a-seed2": 4.0})
+        >>> training_cost({"training": "1a+2b"}, {"1a": 3.0, "2b": 4.0})
         7.0
     """
-    model = record["inputs"]["model"]
-    if "trainings" in model:
-        return float(sum(seconds.get(name, np.nan) for name in model["trainings"].split()))
-    name = model["model"]
-    names = [name]
-    if several := SEEDS_IN_NAME.search(name):
-        names = [name.replace(several[0], f"-seed{seed}") for seed in several[1].split("+")]
-    found = [[known for known in seconds if _belongs(one, known)] for one in names]
-    return float(sum(seconds[max(known, key=len)] for known in found if known))
+    trainings = model["training"].split("+") if "training" in model else []
+    return float(sum(seconds.get(one, np.nan) for one in trainings))
 
 
 def _key(embedder: embed.Embedder) -> str:
@@ -218,14 +204,3 @@ def _fastest(work: Mapping[str, Work], n_rounds: int) -> dict[str, float]:
                 run(inputs[first : first + BATCH_SIZE])
             fastest[key] = min(fastest[key], time.perf_counter() - start)
     return fastest
-
-
-def _belongs(model: str, training: str) -> bool:
-    """Whether a model's name says that it was made by a training."""
-    return model == training or model.startswith(f"{training}-")
-
-
-def read_kind(folder: Path, kind: str) -> list[dict]:
-    """All records of a kind, also of different catalogues."""
-    records = [result_records.read(folder, file.stem) for file in sorted(folder.glob("*.json"))]
-    return [record for record in records if record["kind"] == kind]

@@ -14,7 +14,7 @@ import pandas as pd
 from fashion_rir.data import splits
 from fashion_rir.data.splits import ASKED_PROTOCOLS, Asking
 from fashion_rir.embedding import embed
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.evaluation import intervals
 from fashion_rir.evaluation.protocols import (
@@ -30,17 +30,16 @@ from fashion_rir.evaluation.protocols import (
 )
 from fashion_rir.evaluation.rankings import Rankings
 from fashion_rir.search.transforms import TRANSFORMS
-from fashion_rir.studies.names import comparison_name
+from fashion_rir.studies.names import comparison_name, named
 from fashion_rir.studies.study import Study
 from fashion_rir.system import whole_file
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 
-def transformed(
-    model: tuple[np.ndarray, Mapping[str, object]], name: str, is_train: np.ndarray
-) -> tuple[np.ndarray, dict[str, object]]:
+def transformed(model: Embedded, name: str, is_train: np.ndarray) -> Embedded:
     """A model's embeddings after one of `TRANSFORMS`, learned on training products only.
 
     Args:
@@ -58,13 +57,12 @@ def transformed(
         raise unknown_name("transform", name, TRANSFORMS)
     vectors, metadata = model
     vectors = np.ascontiguousarray(TRANSFORMS[name](vectors, vectors[is_train]), dtype=np.float32)
-    changes = {"model": f"{metadata['model']}+{name}", "embedding_dim": vectors.shape[1]}
-    return vectors, {**metadata, **changes, "transform": name}
+    return Embedded(vectors, named(metadata, name, embedding_dim=vectors.shape[1]))
 
 
 def retrieval(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     measure: str,
@@ -93,9 +91,9 @@ def retrieval(
         "graded_labels": list(GRADED_LABELS),
         "seed": study.seed,
     }
-    name = f"{metadata['model']}-{measure}"
+    name = short_name(metadata["model"], measure)
     scores_path = study.workspace.scores / f"{name}.parquet"
-    if (study.workspace.results / f"{name}.json").exists() and scores_path.exists():
+    if result_records.is_there(study.workspace.results, name) and scores_path.exists():
         record = result_records.read(study.workspace.results, name)
         recorded = record["inputs"].get("protocols", [])
         is_same = record["inputs_hash"] == result_records.hash_inputs(
@@ -151,7 +149,7 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
     Raises:
         RecordError: there are none.
     """
-    path = workspace.scores / f"{name}.parquet"
+    path = workspace.scores / f"{short_name(name)}.parquet"
     if not path.exists():
         raise RecordError(f"There are no scores at {path}; run the notebook that makes them.")
     try:
@@ -210,7 +208,8 @@ def comparison(
         for metric in metrics_of(label)
     }
     records = result_records.read_named(study.workspace.results, (first, second))
-    parents = dict(zip((first, second), records, strict=True))
+    first, second = (record["name"] for record in records)
+    parents = {record["name"]: record for record in records}
     inputs = {
         "profile": study.workspace.profile,
         "data_hash": parents[first]["inputs"]["data_hash"],
@@ -254,6 +253,7 @@ def compare_all(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
+    names = [short_name(name) for name in names]
     parents = dict(
         zip(names, result_records.read_named(study.workspace.results, names), strict=True)
     )
@@ -312,7 +312,7 @@ def score_embedder(
     embedder: embed.Embedder,
     *,
     preprocessing: str,
-) -> tuple[np.ndarray, dict[str, str]]:
+) -> Embedded:
     """Embed the catalogue into a feature store, and score its retrieval by cosine.
 
     Args:
@@ -367,7 +367,7 @@ def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: in
 
 def score_rankings(
     study: Study,
-    model: Model,
+    model: Embedded,
     asking: Asking,
     rank: Callable[..., Rankings],
     parameters: Mapping[str, float],
@@ -397,7 +397,7 @@ def score_rankings(
         "graded_labels": list(GRADED_LABELS),
         "seed": asking.seed,
     }
-    name = f"{metadata['model']}-cosine"
+    name = short_name(metadata["model"], "cosine")
     scores_path = study.workspace.scores / f"{name}.parquet"
     if (
         scores_path.exists()

@@ -11,7 +11,7 @@ from fashion_rir.data import catalog as catalogs
 from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.workspace import parameters, stores
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace, open_workspace
@@ -74,7 +74,7 @@ class Study:
         """
         return backbones.build(name, weights=self.weights, image_size=image_size, seed=self.seed)
 
-    def embed(self, network: backbones.Backbone, preprocessing: str) -> Model:
+    def embed(self, network: backbones.Backbone, preprocessing: str) -> Embedded:
         """The products' embeddings by a network: taken from its feature store, or made.
 
         Raises:

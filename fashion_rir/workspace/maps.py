@@ -1,4 +1,4 @@
-"""Maps."""
+"""Maps of a catalogue, as they are kept."""
 
 import json
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import numpy as np
 from fashion_rir.errors import ParameterError, StoreError, check_seed, unknown_name
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 SCHEMA_VERSION = 1
 
@@ -83,9 +84,9 @@ def map_name(about: Mapping) -> str:
         'tsne-resnet50-224-pad-perplexity30-seed20-random'
     """
     settings = about["settings"]
-    start = "" if settings["start"] == "pca" else f"-{settings['start']}"
-    model = about["model"]["model"]
-    return f"tsne-{model}-perplexity{settings['perplexity']:g}-seed{settings['seed']}{start}"
+    start = [] if settings["start"] == "pca" else [settings["start"]]
+    laid_out = f"perplexity{settings['perplexity']:g}-seed{settings['seed']}"
+    return short_name("tsne", about["model"]["model"], laid_out, *start)
 
 
 def map_path(workspace: Workspace, about: Mapping) -> Path:

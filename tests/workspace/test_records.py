@@ -422,10 +422,10 @@ def test_records_of_a_sample_are_grouped_apart(tmp_path: Path) -> None:
 
 def test_what_a_record_was_scored_by() -> None:
     record = retrieval_record("net", "cosine", 0.5)
-    assert tables.has_scores(record, "held_out", "articleType")
-    assert not tables.has_scores(record, "held_out", "season")
-    assert not tables.has_scores(record, "held_out", "graded")
-    assert not tables.has_scores(record, "unseen", "articleType")
+    assert record.has_scores("held_out", "articleType")
+    assert not record.has_scores("held_out", "season")
+    assert not record.has_scores("held_out", "graded")
+    assert not record.has_scores("unseen", "articleType")
 
 
 def test_what_is_measured_is_named_and_what_is_not_is_said(tmp_path: Path, capsys) -> None:

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.catalog import sample as sample_catalog
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
@@ -36,7 +36,7 @@ AGREEING_LABELS = ("articleType", "masterCategory", "gender", "baseColour")
 
 def measure(
     study: Study,
-    model: Model,
+    model: Embedded,
     made: Projection,
     *,
     labels: Sequence[str] = AGREEING_LABELS,
@@ -127,7 +127,7 @@ def overlap(study: Study, maps: Sequence[Projection], name: str) -> dict:
 
 def compare_with_sklearn(
     study: Study,
-    model: Model,
+    model: Embedded,
     *,
     n_products: int = 1_000,
     settings: MapSettings,
@@ -174,7 +174,7 @@ def compare_with_sklearn(
 
 def stored_models(
     study: Study, names: Mapping[str, str]
-) -> tuple[dict[str, tuple[Catalog, Model]], list[str]]:
+) -> tuple[dict[str, tuple[Catalog, Embedded]], list[str]]:
     """The models whose embeddings earlier notebooks have stored.
 
     Args:
@@ -202,9 +202,7 @@ def read_maps(folder: Path) -> list[dict]:
     Raises:
         RecordError: there is none, or one is damaged.
     """
-    names = sorted(path.stem for path in folder.glob("tsne-*.json"))
-    found = [record for record in (result_records.read(folder, name) for name in names)
-             if record["kind"] == "projection"]  # fmt: skip
+    found = result_records.read_kind(folder, "projection")
     if not found:
         raise RecordError("There is no record of a map; run notebook 07 first.")
     return found
@@ -322,7 +320,7 @@ def embedding_neighbours(
     }
 
 
-def _require_same(catalog: Catalog, model: Model, made: Projection) -> None:
+def _require_same(catalog: Catalog, model: Embedded, made: Projection) -> None:
     stored_maps.require_model(made, model[1])
     if made.about["data_hash"] != catalog.data_hash or len(model[0]) != len(made):
         raise ParameterError(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.evaluation import intervals, protocols, rankings
 from fashion_rir.evaluation.rankings import Scoring
@@ -64,7 +65,7 @@ def average_precision_at(ranks: np.ndarray, k: int, normalised_by: str) -> float
 
 def measure(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     labels: tuple[str, ...] = protocols.EVALUATED_LABELS,

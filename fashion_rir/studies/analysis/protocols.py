@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, protocols, rankings, separation
 from fashion_rir.evaluation.rankings import RANKED_LABELS, Ranked
 from fashion_rir.studies.study import Study
 from fashion_rir.thesis.numbers import THESIS_TABLES
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.records import Record
 
 # What an audit tries, the mildest first; see `audit`.
 AUDITED = ("thesis", "held_out", "no_copies", "years")
@@ -57,7 +58,7 @@ def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[s
 
 def audit(
     study: Study,
-    model: Model,
+    model: Embedded,
     is_query: np.ndarray,
     *,
     labels: Sequence[str] = RANKED_LABELS,
@@ -119,7 +120,7 @@ def audit(
 
 def rank_everything(
     study: Study,
-    model: Model,
+    model: Embedded,
     *,
     labels: Sequence[str] = RANKED_LABELS,
 ) -> dict:
@@ -161,7 +162,7 @@ def rank_everything(
 
 def separate_types(
     study: Study,
-    model: Model,
+    model: Embedded,
     is_test: np.ndarray,
     *,
     label: str = "articleType",
@@ -246,12 +247,11 @@ def thesis_table(folder: Path, models: Mapping[str, str]) -> tuple[pd.DataFrame,
     return pd.DataFrame.from_dict(rows, orient="index"), missing
 
 
-def _audit_cells(record: Mapping) -> dict[str, object]:
+def _audit_cells(record: Record) -> dict[str, object]:
     cells: dict[str, object] = {"products": record["inputs"]["n_products"]}
     for protocol, said in (("thesis", "its protocol"), ("held_out", "held out")):
-        micro = record["protocols"][protocol]["labels"]["articleType"]["micro"]
         for metric in ("mAP", "hit_rate@1"):
-            cells[f"{metric}, {said}"] = micro[metric]["value"]
+            cells[f"{metric}, {said}"] = record.estimate(protocol, "articleType", metric).value
     return cells
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from fashion_rir.embedding import descriptors, embed
 from fashion_rir.embedding.descriptors import BagOfVisualWords
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, TrainingError, unknown_name
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
@@ -42,7 +43,7 @@ def embed_descriptor(
     preprocessing: str = "resize",
     n_words: int = 256,
     n_pictures: int = 2000,
-) -> tuple[np.ndarray, dict[str, object]]:
+) -> Embedded:
     """The catalogue's embeddings by a classical descriptor: from its feature store, or made.
 
     Args:
@@ -68,7 +69,7 @@ def embed_descriptor(
     )
     if name in BAGS:
         metadata = metadata | {"n_without_keypoints": descriptors.n_without_keypoints(vectors)}
-    return vectors, metadata
+    return Embedded(vectors, metadata)
 
 
 def embedder(
@@ -155,7 +156,7 @@ def learn_words(
 
 def precluster(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     n_clusters: Sequence[int] = (3, 9, 30, 100),

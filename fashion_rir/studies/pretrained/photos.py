@@ -11,6 +11,7 @@ from PIL import Image
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, embed
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search import boxes
@@ -19,6 +20,13 @@ from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
+
+COLUMNS = {  # of the table: label and metric
+    "mAP": ("articleType", "mAP"),
+    "precision@10": ("articleType", "precision@10"),
+    "colour P@10": ("baseColour", "precision@10"),
+    "graded nDCG@10": ("graded", "nDCG@10"),
+}
 
 WAYS = {
     "hit_rate_whole_photo": "the whole photo",
@@ -98,19 +106,17 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for record in result_records.read_named(folder, [f"{name}-cosine" for name in names]):
-        model, found = record["inputs"]["model"], record["protocols"]["held_out"]
-        graded = found.get("graded", {}).get("micro", {})
-        by_type, by_colour = (found["labels"][label]["micro"] for label in
-                              ("articleType", "baseColour"))  # fmt: skip
+        model = record["inputs"]["model"]
         rows.append(
             {
                 "backbone": model["backbone"],
                 "image size": int(model["image_size"]),
                 "preprocessing": model["preprocessing"],
-                "mAP": by_type["mAP"]["value"],
-                "precision@10": by_type["precision@10"]["value"],
-                "colour P@10": by_colour["precision@10"]["value"],
-                "graded nDCG@10": graded.get("nDCG@10", {}).get("value", np.nan),
+                **{
+                    column: record.estimate("held_out", label, metric).value
+                    for column, (label, metric) in COLUMNS.items()
+                    if record.has_scores("held_out", label)
+                },
             }
         )
     return pd.DataFrame(rows)
@@ -118,7 +124,7 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
 
 def search_photos(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     embedder: embed.Embedder,
     is_test: np.ndarray,
     *,

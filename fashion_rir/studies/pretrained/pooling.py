@@ -4,24 +4,42 @@ Radenovic et al. 2018, "Fine-tuning CNN Image Retrieval with No Human Annotation
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from fashion_rir.data.splits import Asking
 from fashion_rir.embedding import backbones
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
-from fashion_rir.studies.choices import choose, named, score, type_codes
+from fashion_rir.studies.choices import choose, score, type_codes
+from fashion_rir.studies.names import named
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads
 from fashion_rir.training import end_to_end, networks
 from fashion_rir.workspace import stores
 
+
+@dataclass(frozen=True)
+class GemBackbone(backbones.Backbone):
+    """A backbone with GeM pooling in place of its own.
+
+    Attributes:
+        unpooled: the name of the backbone, which costs as much.
+    """
+
+    unpooled: str = ""
+
+    def metadata(self, preprocessing: str) -> dict[str, object]:
+        """What a feature store and a result record say of the model."""
+        return super().metadata(preprocessing) | {"network": self.unpooled}
+
+
 GEM_EXPONENTS = (1.0, 2.0, 3.0, 4.0, 6.0)  # 1 is average pooling
 
 
-def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
+def gem_backbone(backbone: backbones.Backbone, p: float) -> GemBackbone:
     """The same network with GeM pooling in place of average pooling.
 
     Args:
@@ -40,8 +58,8 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
     inputs = keras.Input((size, size, 3), dtype="uint8", name="image")
     scaled = backbones.input_layers(inputs, backbone.input_mode)
     model = keras.Model(inputs, network(scaled), name=network.name)
-    return backbones.Backbone(f"{backbone.name}-gem{p:g}", size, backbone.weights,
-                              backbone.weights_sha256, backbone.input_mode, model)  # fmt: skip
+    return GemBackbone(f"{backbone.name}-gem{p:g}", size, backbone.weights, backbone.weights_sha256,
+                       backbone.input_mode, model, unpooled=backbone.name)  # fmt: skip
 
 
 def gem_pooling(
@@ -53,7 +71,7 @@ def gem_pooling(
     engine: str = "keras",
     exponents: Sequence[float] = GEM_EXPONENTS,
     n_gallery: int = 2000,
-) -> Model:
+) -> Embedded:
     """A network with GeM pooling, its exponent chosen, scored like any other.
 
     Feature maps are large, so the exponent is chosen on a sample of the training products.

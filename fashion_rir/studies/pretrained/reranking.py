@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fashion_rir.data.splits import Asking
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.evaluation import rankings
 from fashion_rir.evaluation.rankings import Rankings
 from fashion_rir.search import reranking, transforms
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
-from fashion_rir.studies.choices import choose, named, score, type_codes
-from fashion_rir.studies.names import GRIDS
+from fashion_rir.studies.choices import choose, score, type_codes
+from fashion_rir.studies.names import GRIDS, named
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads
 from fashion_rir.workspace import stores
@@ -99,9 +99,9 @@ RANKING = {"query-expansion": query_expansion, "k-reciprocal": k_reciprocal}
 
 
 def improve(
-    study: Study, model: Model, method: str, asking: Asking,
+    study: Study, model: Embedded, method: str, asking: Asking,
     *, grid: Sequence[Mapping[str, float]] | None = None,
-) -> Model:  # fmt: skip
+) -> Embedded:  # fmt: skip
     """Choose a method's parameters, apply it to a model, and score what it gives.
 
     Args:
@@ -139,17 +139,17 @@ def improve(
     chosen = choose(study, named(metadata, method), asking, grid, validation_score)["chosen"]
     metadata = named(metadata, method, **chosen)
     if method in RANKING:
-        scoring.score_rankings(study, (vectors, metadata), asking, RANKING[method], chosen)
-        return vectors, metadata
+        scoring.score_rankings(study, Embedded(vectors, metadata), asking, RANKING[method], chosen)
+        return Embedded(vectors, metadata)
     changed = TRANSFORMING[method](vectors, ~parts.is_test, **chosen)
     metadata |= {"embedding_dim": changed.shape[1]}
-    return score(study, (changed, metadata), asking)
+    return score(study, Embedded(changed, metadata), asking)
 
 
 def concatenate(
-    study: Study, models: Sequence[Model], asking: Asking,
+    study: Study, models: Sequence[Embedded], asking: Asking,
     *, first_shares: Sequence[float] = FIRST_SHARES,
-) -> Model:  # fmt: skip
+) -> Embedded:  # fmt: skip
     """Two models side by side, their weights chosen, scored like any other.
 
     Args:
@@ -180,7 +180,7 @@ def concatenate(
     chosen = choose(study, metadata, asking, grid, validation_score)["chosen"]
     vectors = joined(**chosen)
     metadata |= chosen | {"embedding_dim": vectors.shape[1]}
-    return score(study, (vectors, metadata), asking)
+    return score(study, Embedded(vectors, metadata), asking)
 
 
 def _moved_to_front(order: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, thresholds
 from fashion_rir.evaluation.thresholds import MAX_GALLERY
@@ -27,7 +28,7 @@ MIN_CLASS_QUERIES = 10  # below that a class' own precision says nothing
 
 def replay(
     study: Study,
-    models: Mapping[str, tuple[np.ndarray, Mapping]],
+    models: Mapping[str, Embedded],
     is_query: np.ndarray,
 ) -> dict:
     """The thesis' hand-tuned thresholds, each over many queries instead of one.
@@ -55,7 +56,7 @@ def replay(
 
 def calibrate(
     study: Study,
-    model: tuple[np.ndarray, Mapping],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     measure: str,
@@ -109,7 +110,7 @@ def calibrate(
 
 def open_set(
     study: Study,
-    model: tuple[np.ndarray, Mapping],
+    model: Embedded,
     is_query: np.ndarray,
     outsiders: np.ndarray,
     *,
@@ -184,7 +185,7 @@ def open_set(
 
 def cross_model(
     study: Study,
-    models: Mapping[str, tuple[np.ndarray, Mapping]],
+    models: Mapping[str, Embedded],
     is_query: np.ndarray,
     *,
     n_components: int,

@@ -11,8 +11,9 @@ import pandas as pd
 from fashion_rir.data import splits
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, protocols
+from fashion_rir.studies.names import head_name
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained.heads import AttributeRun
+from fashion_rir.studies.trained.heads import AttributeRun, averaged
 from fashion_rir.training import heads
 from fashion_rir.training.heads import JoinShares
 from fashion_rir.workspace import records as result_records
@@ -49,15 +50,12 @@ def ensemble(runs: Sequence[AttributeRun]) -> AttributeRun:
             "seeds of one kind of head."
         )
     first = runs[0]
-    seeds = "+".join(str(run.metadata["seed"]) for run in runs)
+    seeds = [run.metadata["seed"] for run in runs]
     logits = {
         label: heads.mean_logits([run.logits[label] for run in runs]) for label in first.logits
     }
-    metadata = first.metadata | {
-        "seed": seeds,
-        "weights_sha256": "+".join(str(run.metadata["weights_sha256"])[:12] for run in runs),
-    }
-    name = f"{first.name.rpartition('-seed')[0]}-seeds{seeds}"
+    metadata = averaged([run.metadata for run in runs])
+    name = head_name(str(metadata["run"]), str(metadata["features"]).split("+"), *seeds)
     return AttributeRun(name, logits, metadata, first.record)
 
 

@@ -17,6 +17,7 @@ from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.labels import class_codes
 from fashion_rir.embedding import backbones
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
@@ -220,6 +221,7 @@ def train_end_to_end(
             core.layers[1], backbone.input_mode, pictures[parts.is_fit], seed=study.seed
         )
         name, inputs = f"{name}-settled", inputs | settled
+    inputs = runs.trained(inputs, "contrastive-end-to-end")
     scores = {}
     if n_classes is not None:
         network = end_to_end.behind_inputs(core, backbone.input_mode)
@@ -236,7 +238,7 @@ def score_trained(
     trained: Trained,
     *,
     searched: str = "projection",
-) -> tuple[np.ndarray, dict[str, str]]:
+) -> Embedded:
     """Embed the catalogue by a trained network, and score its retrieval and its pairs.
 
     Args:
@@ -269,8 +271,8 @@ def score_trained(
         trained.base,
         {
             "input_mode": trained.input_mode,
-            "training": trained.record["inputs_hash"],
             "searched": searched,
+            **runs.left_by(trained.record),
         },
     )
     return _score(study, embedder, trained.preprocessing)
@@ -281,7 +283,7 @@ def score_untrained(
     backbone: backbones.Backbone,
     *,
     preprocessing: str = "resize",
-) -> tuple[np.ndarray, dict[str, str]]:
+) -> Embedded:
     """As `score_trained`, for the pooled features of a backbone as it is: the state before.
 
     Args:
@@ -313,31 +315,28 @@ def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
         Index: the names to show. Columns: held-out `mAP` by articleType, `precision@10` by type,
         colour, gender and usage, graded `nDCG@10`, `alignment of views`, `alignment of types`,
         `uniformity`, the median similarity of two random products, and `seconds` of the training
-        (missing for a network as it is).
+        (missing for a network as it is, and where the training has no record).
 
     Raises:
         RecordError: a record is missing, or they are of different data.
     """
     names = dict(names)
     found = result_records.read_named(folder, [f"{name}-cosine" for name in names.values()])
+    trained = {one["inputs_hash"]: one["timings"]["training_seconds"]
+               for one in result_records.read_kind(folder, "training")}  # fmt: skip
     rows = []
     for name, record in zip(names.values(), found, strict=True):
-        held_out = record["protocols"]["held_out"]
-        micro = {label: values["micro"] for label, values in held_out["labels"].items()}
         pairs = result_records.read(folder, f"pairs-{name}")["pairs"]
         spread = result_records.read(folder, f"spread-{name}")["similarity"]
-        seconds = np.nan
-        if "training" in record["inputs"]["model"]:
-            trained = result_records.read(folder, name.removesuffix("-hidden"))
-            seconds = trained["timings"]["training_seconds"]
+        seconds = trained.get(record["inputs"]["model"].get("training"), np.nan)
         rows.append(
             {
-                "mAP": micro["articleType"]["mAP"]["value"],
+                "mAP": record.estimate("held_out", "articleType", "mAP").value,
                 **{
-                    f"{short} P@10": micro[label]["precision@10"]["value"]
+                    f"{short} P@10": record.estimate("held_out", label, "precision@10").value
                     for short, label in ATTRIBUTES.items()
                 },
-                "nDCG@10": held_out["graded"]["micro"]["nDCG@10"]["value"],
+                "nDCG@10": record.estimate("held_out", "graded", "nDCG@10").value,
                 "alignment of views": pairs["alignment of views"],
                 "alignment of types": pairs["alignment of types"],
                 "uniformity": pairs["uniformity"],
@@ -396,15 +395,13 @@ def _score(
     study: Study,
     embedder: TunedEmbedder,
     preprocessing: str,
-) -> tuple[np.ndarray, dict[str, str]]:
+) -> Embedded:
     model = scoring.score_embedder(study, embedder, preprocessing=preprocessing)
     name = f"pairs-{model[1]['model']}"
     scored = result_records.read(study.workspace.results, f"{model[1]['model']}-cosine")
     inputs = scored["inputs"] | {"augmentation": MEASURED_AUGMENTATION}
-    if (study.workspace.results / f"{name}.json").exists():
-        record = result_records.read(study.workspace.results, name)
-        if record["inputs_hash"] == result_records.hash_inputs(inputs):
-            return model
+    if result_records.read_same(study.workspace.results, name, inputs) is not None:
+        return model
     is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
     codes = pd.factorize(study.catalog.products["articleType"])[0]
     views = _views(study.catalog.subset(is_test), embedder, preprocessing, seed=study.seed)

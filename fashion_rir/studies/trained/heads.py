@@ -12,11 +12,13 @@ import pandas as pd
 from fashion_rir.data import splits
 from fashion_rir.data.labels import LabelClasses, class_codes, learn_classes
 from fashion_rir.embedding import backbones
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, rankings
 from fashion_rir.search import transforms
+from fashion_rir.studies.names import head_name
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained.runs import describe, folder, label_scores, write
+from fashion_rir.studies.trained.runs import describe, folder, label_scores, left_by, write
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import fit, heads
 from fashion_rir.training.contrastive import Contrastive, first_attribute
@@ -45,9 +47,7 @@ class AttributeRun:
     metadata: dict[str, object]
     record: dict
 
-    def joined(
-        self, what: str, stored: np.ndarray, shares: JoinShares
-    ) -> tuple[np.ndarray, dict[str, object]]:
+    def joined(self, what: str, stored: np.ndarray, shares: JoinShares) -> Embedded:
         """The joined embedding, with the metadata that `scoring.retrieval` needs.
 
         Args:
@@ -56,8 +56,9 @@ class AttributeRun:
             shares: of the parts.
         """
         vectors = heads.joined_embedding(self.logits, stored, shares)
-        names = {"model": f"{self.name}-{what}", "embedding_dim": vectors.shape[1]}
-        return vectors, {**self.metadata, "shares": str(shares), **names}
+        about = {"model": f"{self.name}-{what}", "embedding_dim": vectors.shape[1],
+                 "searched": what}  # fmt: skip
+        return Embedded(vectors, {**self.metadata, "shares": str(shares), **about})
 
 
 TEMPERATURES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.3)
@@ -103,19 +104,20 @@ class HeadRun:
     metadata: dict[str, object]
     record: dict
 
-    def embedding(
-        self, what: str, vectors: np.ndarray, **made_by: object
-    ) -> tuple[np.ndarray, dict[str, object]]:
+    def embedding(self, what: str, vectors: np.ndarray, **made_by: object) -> Embedded:
         """Vectors made from this head, with the metadata that `scoring.retrieval` needs.
 
         Args:
-            what: says how they were made; becomes part of the model's name.
+            what: says what is searched; becomes part of the model's name.
             vectors: float32 (n_products, dim).
-            made_by: what else they depend on, such as the temperature.
+            made_by: what else they depend on, such as the temperature; `raw_share`, of the
+                embeddings that the head saw, beside what it makes of them.
         """
-        names = {"model": f"{self.name}-{what}", "embedding_dim": vectors.shape[1]}
+        share = f"+raw{made_by['raw_share']}" if "raw_share" in made_by else ""
+        about = {"model": f"{self.name}-{what}{share}", "embedding_dim": vectors.shape[1],
+                 "searched": what}  # fmt: skip
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        return vectors, {**self.metadata, **made_by, **names}
+        return Embedded(vectors, {**self.metadata, **made_by, **about})
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class ContrastiveRun(HeadRun):
 
 def run_head(
     study: Study,
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
+    models: Sequence[Embedded],
     kind: str,
     settings: HeadSettings,
     fitting: TrainingSettings,
@@ -160,8 +162,7 @@ def run_head(
         ParameterError: embeddings of another number of products, or too few classes.
         TrainingError: see `fit.fit`.
     """
-    names = [str(metadata["model"]) for _, metadata in models]
-    name = f"{kind}-{'+'.join(names)}-seed{seed}"
+    name = head_name(kind, [metadata["model"] for _, metadata in models], seed)
     features = transforms.joint_features([matrix for matrix, _ in models])
     if len(features) != len(study.catalog):
         raise ParameterError(
@@ -175,7 +176,8 @@ def run_head(
     values = values.where(values.isin(values[parts.is_fit]))  # a class that nobody could learn
     classes = learn_classes(label, values, parts.is_fit)
     codes = classes.codes(values)
-    metadata = stores.joint_metadata(models, settings, label, seed)
+    metadata = stores.joint_metadata(models, settings, family="label-heads", run=kind, seed=seed,
+                                     label=label)  # fmt: skip
     inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
         "label": label,
@@ -199,7 +201,7 @@ def run_head(
     outputs = head.outputs(features)
     scores = label_scores(outputs[label][parts.is_test], codes[parts.is_test], classes)
     record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
-    metadata |= {"weights_sha256": backbones.hash_values(head.model)}
+    metadata |= left_by(record) | {"weights_sha256": backbones.hash_values(head.model)}
     # A probe has no layer of its own; its standardised inputs would only fill the memory.
     hidden = outputs["hidden"][:, : settings.hidden or 0].copy()
     return HeadRun(name, outputs[label], hidden, codes, classes, metadata, record)
@@ -224,15 +226,20 @@ def ensemble(runs: Sequence[HeadRun]) -> HeadRun:
             "one kind of head."
         )
     first = runs[0]
-    seeds = "+".join(str(run.metadata["seed"]) for run in runs)
-    metadata = first.metadata | {
-        "seed": seeds,
-        "weights_sha256": "+".join(str(run.metadata["weights_sha256"])[:12] for run in runs),
-    }
-    name = f"{first.name.rpartition('-seed')[0]}-seeds{seeds}"
+    seeds = [run.metadata["seed"] for run in runs]
+    metadata = averaged([run.metadata for run in runs])
+    name = head_name(str(metadata["run"]), str(metadata["features"]).split("+"), *seeds)
     logits = heads.mean_logits([run.logits for run in runs])
     return HeadRun(name, logits, np.empty((len(logits), 0), dtype=np.float32), first.codes,
                    first.classes, metadata, first.record)  # fmt: skip
+
+
+def averaged(metadata: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """What the embeddings of several seeds' heads depend on, whose outputs are averaged."""
+    parts = {"seed": None, "training": None, "weights_sha256": 12}
+    return dict(metadata[0]) | {
+        key: "+".join(str(one[key])[:length] for one in metadata) for key, length in parts.items()
+    }
 
 
 def choose_temperature(
@@ -296,7 +303,7 @@ def mean_average_precision(
 
 def run_attribute_head(
     study: Study,
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
+    models: Sequence[Embedded],
     settings: HeadSettings,
     fitting: TrainingSettings,
     *,
@@ -328,7 +335,7 @@ def run_attribute_head(
         ParameterError: embeddings of another number of products, or too few classes.
         TrainingError: see `fit.fit`.
     """
-    name = f"{kind}-{'+'.join(str(metadata['model']) for _, metadata in models)}-seed{seed}"
+    name = head_name(kind, [metadata["model"] for _, metadata in models], seed)
     features = transforms.joint_features([matrix for matrix, _ in models])
     if len(features) != len(study.catalog):
         raise ParameterError(
@@ -340,7 +347,8 @@ def run_attribute_head(
         nobody = np.zeros_like(parts.is_validation)
         parts = splits.Split(~parts.is_test, nobody, parts.is_test)
     classes, codes = _learned(study.catalog.products, labels, parts.is_fit)
-    metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
+    metadata = stores.joint_metadata(models, settings, family="attribute-heads", run=kind,
+                                     seed=seed, label="+".join(labels))  # fmt: skip
     inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
         "labels": list(labels),
@@ -363,13 +371,13 @@ def run_attribute_head(
     scores = {label: _scores(logits[label], codes[label], parts.is_test) for label in labels}
     record = write(study.workspace, name, inputs, curve, {"accuracy": scores},
                                     seconds=seconds)  # fmt: skip
-    metadata |= {"weights_sha256": backbones.hash_values(head.model)}
+    metadata |= left_by(record) | {"weights_sha256": backbones.hash_values(head.model)}
     return AttributeRun(name, logits, metadata, record)
 
 
 def run_contrastive_head(
     study: Study,
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
+    models: Sequence[Embedded],
     kind: str,
     objective: Contrastive,
     settings: ProjectionSettings,
@@ -402,8 +410,7 @@ def run_contrastive_head(
             and see `training.heads.train_head`.
         TrainingError: see `fit.fit`.
     """
-    names = [str(metadata["model"]) for _, metadata in models]
-    name = f"{kind}-{'+'.join(names)}-seed{seed}"
+    name = head_name(kind, [metadata["model"] for _, metadata in models], seed)
     features = transforms.joint_features([matrix for matrix, _ in models])
     shown = features if views is None else _unit_views(views)
     if not len(features) == len(shown) == len(study.catalog):
@@ -414,7 +421,8 @@ def run_contrastive_head(
     parts = splits.split(study.catalog.products, seed=study.seed)
     codes, classes = class_codes(study.catalog.products, labels, parts.is_fit)
     types = first_attribute(codes)
-    metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
+    metadata = stores.joint_metadata(models, settings, family="contrastive-heads", run=kind,
+                                     seed=seed, label="+".join(labels))  # fmt: skip
     inputs = describe(study, metadata, parts, seed) | {
         "run": kind,
         "labels": list(labels),
@@ -449,7 +457,7 @@ def run_contrastive_head(
     if objective.name == "hybrid":
         scores |= label_scores(logits[parts.is_test], types[parts.is_test], classes)
     record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
-    metadata |= {"weights_sha256": backbones.hash_values(head.model)}
+    metadata |= left_by(record) | {"weights_sha256": backbones.hash_values(head.model)}
     hidden = outputs["hidden"][:, : settings.hidden or 0].copy()
     return ContrastiveRun(name, logits, hidden, types, classes, metadata, record,
                           outputs["projection"])  # fmt: skip

@@ -16,6 +16,7 @@ import pandas as pd
 from fashion_rir.data import splits
 from fashion_rir.data.labels import learn_classes
 from fashion_rir.embedding import backbones
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
@@ -42,6 +43,7 @@ class LabelRun:
         validated: whether a part of the training products is kept aside to choose the epoch.
         statistics: of batch normalisation, one of `batch_normalisation.STATISTICS`. Both share
             one training; the name of what is `settled` says so.
+        family: one of `words.FAMILIES`.
     """
 
     preprocessing: str = "resize"
@@ -54,9 +56,10 @@ class LabelRun:
     balance: float = 0.0
     validated: bool = False
     statistics: str = "as trained"
+    family: str = "label-end-to-end"
 
 
-SAID_APART = ("fitting", "warm_up", "statistics")  # of a plan, in a record's inputs
+SAID_APART = ("fitting", "warm_up", "statistics", "family")  # of a plan, in a record's inputs
 
 FROZEN = CoreSettings(trained="head")
 
@@ -200,6 +203,7 @@ def train_end_to_end(
             core.layers[1], input_mode, pictures[parts.is_fit], seed=study.seed
         )
         name, inputs = f"{name}-settled", inputs | settled
+    inputs = runs.trained(inputs, plan.family)
     logits = _predict(core, input_mode, pictures[parts.is_test])["logits"]
     scores = runs.label_scores(logits, codes[parts.is_test], classes)
     record = runs.write(study.workspace, name, inputs, pd.concat(curves), scores,
@@ -207,9 +211,7 @@ def train_end_to_end(
     return Trained(name, core, input_mode, backbone.input_mode, plan.preprocessing, base, record)
 
 
-def score_trained(
-    study: Study, trained: Trained, *, asked: str | None = None
-) -> tuple[np.ndarray, dict[str, str]]:
+def score_trained(study: Study, trained: Trained, *, asked: str | None = None) -> Embedded:
     """Embed the catalogue by a trained network into a feature store, and score its retrieval.
 
     Args:
@@ -238,7 +240,11 @@ def score_trained(
         model_name(trained.name, asked),
         end_to_end.behind_inputs(trained.core, modes[asked]),
         trained.base,
-        {"input_mode": modes[asked], "training": trained.record["inputs_hash"]},
+        {
+            "input_mode": modes[asked],
+            **runs.left_by(trained.record),
+            **({"asked": asked} if asked else {}),
+        },
     )
     return scoring.score_embedder(study, embedder, preprocessing=trained.preprocessing)
 
@@ -267,7 +273,7 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
     for run, asked in ABLATION:
         trained_name = f"label-{run}-seed{seed}"
         name = model_name(trained_name, asked)
-        if (folder / f"spread-{name}.json").exists():
+        if result_records.is_there(folder, f"spread-{name}"):
             shown[run, asked] = trained_name, f"{name}-cosine", f"spread-{name}"
     if not shown:
         raise RecordError(f"There is no ablation record in {folder}; run notebook 04 first.")
@@ -276,7 +282,6 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
     rows = []
     for (run, asked), three in shown.items():
         training_record, found, spread = (records[name] for name in three)
-        micro = found["protocols"]["held_out"]["labels"]["articleType"]["micro"]
         plan = LABEL_RUNS[run]
         rows.append(
             {
@@ -287,8 +292,8 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
                 "trained behind": plan.input_mode,
                 "asked behind": asked or plan.input_mode,
                 "accuracy": np.nan if asked else training_record["accuracy"]["micro"],
-                "mAP": micro["mAP"]["value"],
-                "precision@10": micro["precision@10"]["value"],
+                "mAP": found.estimate("held_out", "articleType", "mAP").value,
+                "precision@10": found.estimate("held_out", "articleType", "precision@10").value,
                 "median similarity": spread["similarity"]["median"],
                 "pairs above 0.95": spread["similarity"]["above 0.95"],
             }

@@ -15,11 +15,12 @@ from fashion_rir.studies.study import Study
 from fashion_rir.training import heads
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 
 def folder(workspace: Workspace, name: str, inputs: Mapping[str, object]) -> Path:
     """Where a training keeps its state; another plan of the same name goes elsewhere."""
-    return workspace.trained_models / f"{name}-{result_records.hash_inputs(inputs)[:8]}"
+    return workspace.trained_models / f"{short_name(name)}-{result_records.hash_inputs(inputs)[:8]}"
 
 
 def describe(
@@ -44,6 +45,35 @@ def describe(
         "backend": keras.backend.backend(),
         "seed": seed,
     }
+
+
+def trained(inputs: Mapping[str, object], family: str) -> dict[str, object]:
+    """The inputs of an end-to-end training, whose model says how it was trained; see `words`.
+
+    Checkpoints are known by the inputs before, as those of earlier versions are.
+
+    Args:
+        inputs: from `describe`, with `run` and, where they are settled, `statistics`.
+        family: one of `words.FAMILIES`.
+    """
+    settled = {key: inputs[key] for key in ("statistics",) if key in inputs}
+    about = {"family": family, "run": inputs["run"], "seed": str(inputs["seed"]), **settled}
+    return {**inputs, "model": {**inputs["model"], **about}}
+
+
+def left_by(record: Mapping[str, object]) -> dict[str, object]:
+    """What the embeddings by a trained model say of its training.
+
+    Args:
+        record: of kind `training`.
+
+    Returns:
+        `family`, `run`, `seed` and `statistics` as far as the record says them (see `words`), and
+        `training`, the record's hash.
+    """
+    model = record["inputs"]["model"]
+    said = {key: model[key] for key in ("family", "run", "seed", "statistics") if key in model}
+    return said | {"training": record["inputs_hash"]}
 
 
 def label_scores(logits: np.ndarray, codes: np.ndarray, classes: LabelClasses) -> dict:
@@ -93,7 +123,7 @@ def write(
         "training", name, inputs, curve=_rows(curve), **scores,
         timings={"training_seconds": round(seconds, 1)},
     )  # fmt: skip
-    if (workspace.results / f"{name}.json").exists():
+    if result_records.is_there(workspace.results, name):
         earlier = result_records.read(workspace.results, name)
         if earlier["inputs_hash"] == record["inputs_hash"]:
             record["timings"] = earlier["timings"]

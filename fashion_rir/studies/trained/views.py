@@ -17,11 +17,11 @@ import pandas as pd
 
 from fashion_rir.data import splits
 from fashion_rir.embedding.embed import Embedder, batches
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
-from fashion_rir.studies import scoring
+from fashion_rir.studies import names, scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
 from fashion_rir.studies.trained.spread import spread
@@ -124,7 +124,7 @@ def stored_views(
     return np.stack(several, axis=1)
 
 
-def score_before(study: Study, model: Model, views: np.ndarray) -> dict:
+def score_before(study: Study, model: Embedded, views: np.ndarray) -> dict:
     """Score the frozen embeddings themselves, with which the heads are compared.
 
     Args:
@@ -159,12 +159,17 @@ def head_name(model: str, batch_size: int, temperature: float, seed: int) -> str
         >>> head_name("mobilenetv2-128-resize", 128, 0.1, 20)
         'nt-xent-b128-t0.1-mobilenetv2-128-resize-seed20'
     """
-    return f"nt-xent-b{batch_size}-t{temperature:g}-{model}-seed{seed}"
+    return names.head_name(run_name(batch_size, temperature), [model], seed)
+
+
+def run_name(batch_size: int, temperature: float) -> str:
+    """The recipe of a head of `train_on_views`."""
+    return f"nt-xent-b{batch_size}-t{temperature:g}"
 
 
 def train_on_views(
     study: Study,
-    model: Model,
+    model: Embedded,
     views: np.ndarray,
     *,
     batch_size: int,
@@ -193,7 +198,7 @@ def train_on_views(
     """
     fitting = TrainingSettings(epochs=epochs, batch_size=batch_size, schedule="cosine")
     run = run_contrastive_head(
-        study, [model], f"nt-xent-b{batch_size}-t{temperature:g}",
+        study, [model], run_name(batch_size, temperature),
         Contrastive("nt_xent", temperature=temperature), settings or ProjectionSettings(), fitting,
         views=views, seed=study.seed,
     )  # fmt: skip
@@ -227,10 +232,10 @@ def grid_table(
     """
     if len(grid) == 0:
         raise ParameterError("The grid is empty; give one batch size and temperature at least.")
-    names = [head_name(model, size, temperature, seed) for size, temperature in grid]
-    heads = result_records.read_named(folder, names)
+    trained = [head_name(model, size, temperature, seed) for size, temperature in grid]
+    heads = result_records.read_named(folder, trained)
     found = result_records.read_named(
-        folder, [f"{model}-cosine", *(f"{name}-projection-cosine" for name in names)]
+        folder, [f"{model}-cosine", *(f"{name}-projection-cosine" for name in trained)]
     )
     before = result_records.read(folder, f"pairs-{model}")["pairs"]
     rows = [_grid_row(found[0], before)]
@@ -245,7 +250,7 @@ def grid_table(
 
 def ask_changed(
     study: Study,
-    model: Model,
+    model: Embedded,
     network: Embedder,
     augment: str,
     *,
@@ -276,12 +281,10 @@ def ask_changed(
         "augmentation": augment,
         "seed": study.seed,
     }
-    if (study.workspace.results / f"{name}.json").exists():
-        record = result_records.read(study.workspace.results, name)
-        if record["inputs_hash"] == result_records.hash_inputs(inputs):
-            return record
-    names = study.catalog.products["image_name"].iloc[queries]
-    photos = batches(study.catalog, list(names), embedder.image_size, preprocessing, batch_size=64)
+    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
+        return record
+    asking = list(study.catalog.products["image_name"].iloc[queries])
+    photos = batches(study.catalog, asking, embedder.image_size, preprocessing, batch_size=64)
     asked = np.concatenate([embedder.embed(batch)[: len(chunk)] for chunk, batch in photos])
     precision, own_rank = _found(clean, asked, queries, study.catalog.products, seed=study.seed)
     record = result_records.make_record(
@@ -330,10 +333,9 @@ def changed_table(
 
 
 def _grid_row(record: dict, pairs: dict) -> dict[str, float]:
-    labels = record["protocols"]["held_out"]["labels"]
     return {
         **{
-            f"{short} P@10": labels[label]["micro"]["precision@10"]["value"]
+            f"{short} P@10": record.estimate("held_out", label, "precision@10").value
             for short, label in ASKED_LABELS.items()
         },
         **{key: pairs[key] for key in ("alignment of views", "alignment of types", "uniformity")},

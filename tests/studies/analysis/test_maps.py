@@ -39,13 +39,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def model(catalog: Catalog) -> embedded.Model:
+def model(catalog: Catalog) -> embedded.Embedded:
     embeddings = np.random.default_rng(0).normal(size=(len(catalog), 12)).astype(np.float32)
     return embeddings, METADATA
 
 
 @pytest.fixture
-def made(workspace: Workspace, catalog: Catalog, model: embedded.Model) -> Projection:
+def made(workspace: Workspace, catalog: Catalog, model: embedded.Embedded) -> Projection:
     return tsne.project(Study(workspace, catalog), model, SETTINGS)
 
 

@@ -11,6 +11,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop
 from fashion_rir.data.splits import sample_queries
 from fashion_rir.embedding import floors
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import thresholds as evaluation_thresholds
 from fashion_rir.search.gallery import Gallery
@@ -52,7 +53,7 @@ def types(products: Catalog) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def model(types: list[str]) -> tuple[np.ndarray, dict]:
+def model(types: list[str]) -> Embedded:
     """Chance, but that products of one type lie together; called by the thesis' names."""
     codes = np.unique(types, return_inverse=True)[1]
     matrix = floors.random_embeddings(N, seed=0) + floors.random_embeddings(N, seed=1)[codes]

@@ -9,6 +9,7 @@ import pytest
 from fashion_rir.data import catalog, splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies import names, scoring
 from fashion_rir.studies.study import Study
@@ -33,7 +34,7 @@ def shop(workspace: Workspace) -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def model(shop: Catalog) -> tuple[np.ndarray, dict]:
+def model(shop: Catalog) -> Embedded:
     """Chance, but that products of one type lie together."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(0)

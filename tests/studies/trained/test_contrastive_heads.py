@@ -12,6 +12,7 @@ from fashion_rir.data import catalog, splits
 from fashion_rir.data import labels as data_labels
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
@@ -67,7 +68,7 @@ def shop(workspace: Workspace) -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def stored(shop: Catalog) -> tuple[np.ndarray, dict]:
+def stored(shop: Catalog) -> Embedded:
     """Embeddings that know the type, among much else."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(1)

@@ -13,6 +13,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.data.labels import LabelClasses
 from fashion_rir.data.splits import Split
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import protocols
 from fashion_rir.search import transforms
@@ -40,7 +41,6 @@ RESIZED, PADDED, RESNET50 = "mobilenetv2-128-resize", "mobilenetv2-128-pad", "re
 DIMS = {RESIZED: 8, PADDED: 8, RESNET50: 12}
 SETTINGS = HeadSettings(hidden=16, label_smoothing=0.0)
 FITTING = TrainingSettings(epochs=2, batch_size=8, learning_rate=0.05)
-Model = tuple[np.ndarray, dict]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def parts(shop: Catalog) -> Split:
 
 
 @pytest.fixture(scope="module")
-def stored(shop: Catalog) -> dict[str, Model]:
+def stored(shop: Catalog) -> dict[str, Embedded]:
     """Embeddings by model: chance, but that products of one type lie together."""
     types = pd.factorize(shop.products["articleType"])[0]
     found = {}
@@ -77,11 +77,13 @@ def stored(shop: Catalog) -> dict[str, Model]:
 
 
 @pytest.fixture(scope="module")
-def both(stored: dict[str, Model]) -> list[Model]:
+def both(stored: dict[str, Embedded]) -> list[Embedded]:
     return [stored[RESIZED], stored[RESNET50]]
 
 
-def train(workspace: Workspace, shop: Catalog, models: list[Model], **changes: object) -> HeadRun:
+def train(
+    workspace: Workspace, shop: Catalog, models: list[Embedded], **changes: object
+) -> HeadRun:
     options = {"seed": SEED} | changes
     return run_head(
         Study(workspace, shop, SPLIT_SEED), models, "dense16", SETTINGS, FITTING, **options
@@ -89,7 +91,7 @@ def train(workspace: Workspace, shop: Catalog, models: list[Model], **changes: o
 
 
 @pytest.fixture(scope="module")
-def run(workspace: Workspace, shop: Catalog, both: list[Model]) -> HeadRun:
+def run(workspace: Workspace, shop: Catalog, both: list[Embedded]) -> HeadRun:
     return train(workspace, shop, both)
 
 
@@ -384,12 +386,15 @@ def test_a_probe_has_no_hidden_layer(tmp_path, shop, both, monkeypatch) -> None:
 
 @pytest.fixture(scope="module")
 def cost_records(
-    tmp_path_factory: pytest.TempPathFactory, shop: Catalog, parts: Split, stored: dict[str, Model]
+    tmp_path_factory: pytest.TempPathFactory,
+    shop: Catalog,
+    parts: Split,
+    stored: dict[str, Embedded],
 ) -> list[dict]:
     """The retrieval records of two seeds, made as notebook 04 makes them."""
     workspace = Workspace(tmp_path_factory.mktemp("costs"), "demo")
 
-    def score(model: Model) -> None:
+    def score(model: Embedded) -> None:
         scoring.retrieval(
             Study(workspace, shop, SPLIT_SEED),
             model,
