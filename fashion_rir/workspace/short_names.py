@@ -26,7 +26,9 @@ def short_name(*about: object) -> str:
         'pairs-a-head-on-many-embeddings-seed20-as-it-was-649a69'
     """
     name = "-".join(map(str, about))
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 7]}-{_hash(name)[:6]}"
+    if len(name) <= LONGEST:
+        return name
+    return f"{name[: LONGEST - 7].rstrip('+-.')}-{_hash(name)[:6]}"
 
 
 def side_by_side(names: Sequence[object]) -> str:
