@@ -20,6 +20,7 @@ from fashion_rir.evaluation import protocols as evaluation_protocols
 from fashion_rir.evaluation.protocols import METRICS
 from fashion_rir.studies import names as studies_names
 from fashion_rir.studies import scoring
+from fashion_rir.studies.names import comparison_name
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores, tables
@@ -325,7 +326,8 @@ def test_a_comparison_by_hand(
     scattered = workspace.scores / f"{names[1]}.parquet"
     pd.read_parquet(scattered).iloc[::-1].to_parquet(scattered)  # paired by id, not by place
     record = scoring.comparison(Study(workspace, None, SEED), *names, label="gender")
-    assert record["name"] == "mean-colour-32-resize-cosine-minus-chance-cosine-held_out-gender"
+    assert record["name"] == comparison_name(*names, "held_out", "gender")
+    assert [record["inputs"][side] for side in ("first", "second")] == names
     assert result_records.read(workspace.results, record["name"]) == record
     scores = [
         scoring.read_scores(workspace, name, protocol="held_out", label="gender") for name in names
@@ -367,6 +369,8 @@ def test_a_transform_is_another_model(colours: Embedded, is_test: np.ndarray) ->
     vectors, metadata = scoring.transformed(colours, "l2", ~is_test)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
     assert metadata["model"] == "mean-colour-32-resize+l2"
+    twice = scoring.transformed(Embedded(vectors, metadata), "power", ~is_test)
+    assert twice.metadata["transform"] == "l2+power"
     assert metadata["weights_sha256"] == colours[1]["weights_sha256"]
     with pytest.raises(ParameterError, match="Unknown transform 'l3'; did you mean 'l2'"):
         scoring.transformed(colours, "l3", ~is_test)

@@ -18,6 +18,7 @@ from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.training.heads import HeadSettings, JoinShares
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import side_by_side
 
 N, DIM = 80, 12
 SMALL_GRID = {"temperature": (0.3, 1.0), "baseColour": (0.1,), "stored": (0.0, 0.1)}
@@ -170,9 +171,10 @@ def test_a_last_training_takes_the_validation_products_in(workspace, shop, model
 
 def test_the_groups_name_records_that_the_notebook_writes():
     groups = names.attribute_groups(["a", "b"], [1, 2])
-    assert groups["joined"] == [f"attributes-final-a+b-seed{s}-joined-cosine" for s in (1, 2)]
+    both = side_by_side(["a", "b"])
+    assert groups["joined"] == [f"attributes-final-{both}-seed{s}-joined-cosine" for s in (1, 2)]
     assert groups["type-first, seeds averaged"] == [
-        "attributes-final-a+b-seeds1+2-type-first-cosine"
+        f"attributes-final-{both}-seeds1+2-type-first-cosine"
     ]
     contrastive = names.contrastive_groups(["a"], [1])
     assert contrastive["triplet head"] == ["triplet-a-seed1-projection-cosine"]

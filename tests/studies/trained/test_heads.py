@@ -191,6 +191,8 @@ def test_an_embedding_of_a_head_says_how_it_was_made(run) -> None:
     assert vectors.flags["C_CONTIGUOUS"]
     np.testing.assert_array_equal(vectors, run.logits[:, ::-1])
     assert metadata["model"] == f"{run.name}-posterior"
+    assert metadata["searched"] == "posterior"
+    assert metadata["training"] == run.record["inputs_hash"]
     assert metadata["embedding_dim"] == len(run.classes)
     assert metadata["power"] == 0.5
     assert metadata["weights_sha256"] == run.metadata["weights_sha256"]
@@ -204,7 +206,14 @@ def believing(run: HeadRun, posterior: list[list[float]], seed: int) -> HeadRun:
         name=f"probe-resnet50-seed{seed}",
         logits=np.log(np.array(posterior, dtype=np.float32)),
         classes=LabelClasses("articleType", ("Shirts", "Ties")),
-        metadata={"seed": seed, "weights_sha256": str(seed) * 32, "label": "articleType"},
+        metadata={
+            "run": "probe",
+            "features": "resnet50",
+            "seed": seed,
+            "label": "articleType",
+            "training": f"hash-of-{seed}",
+            "weights_sha256": str(seed) * 32,
+        },
     )
 
 
@@ -217,7 +226,8 @@ def test_an_ensemble_averages_posteriors(run) -> None:
     )
     assert both.name == "probe-resnet50-seeds20+21"
     assert both.metadata == {
-        "seed": "20+21", "weights_sha256": "202020202020+212121212121", "label": "articleType",
+        "run": "probe", "features": "resnet50", "seed": "20+21", "label": "articleType",
+        "training": "hash-of-20+hash-of-21", "weights_sha256": "202020202020+212121212121",
     }  # fmt: skip
     assert both.hidden.shape == (2, 0)
     assert both.record == run.record
@@ -427,7 +437,7 @@ def cost_records(
     score_posterior(trained_heads.ensemble(runs))
     score(runs[0].embedding("hidden", runs[0].hidden))
     for share in studies_names.RAW_SHARES:
-        score(runs[0].embedding(f"posterior+raw{share}", joint[0]))
+        score(runs[0].embedding("posterior", joint[0], raw_share=share))
     return result_records.read_all(workspace.results, "retrieval")
 
 
