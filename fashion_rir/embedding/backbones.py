@@ -86,6 +86,7 @@ class Backbone:
         input_mode: what the weights were trained on, see `BackboneSpec`.
         model: the Keras model, its input mode built in.
         is_fused: whether its batch normalisation trains in one kernel (see `batch_norm`).
+        pooled_from: the network whose pooling was replaced, which costs as much.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Backbone:
     input_mode: str
     model: object  # keras.Model; Keras is imported only when a network is built
     is_fused: bool = False
+    pooled_from: str = ""
 
     @property
     def embedding_dim(self) -> int:
@@ -129,15 +131,20 @@ class Backbone:
     def metadata(self, preprocessing: str) -> dict[str, object]:
         """What a feature store and a result record say of the model."""
         fused = {"batch_normalisation": "fused"} if self.is_fused else {}
-        return fused | {
-            "model": f"{self.name}-{self.image_size}-{preprocessing}",
-            "backbone": self.name,
-            "image_size": self.image_size,
-            "preprocessing": preprocessing,
-            "weights": self.weights,
-            "weights_sha256": self.weights_sha256,
-            "embedding_dim": self.embedding_dim,
-        }
+        pooled = {"network": self.pooled_from} if self.pooled_from else {}
+        return (
+            fused
+            | pooled
+            | {
+                "model": f"{self.name}-{self.image_size}-{preprocessing}",
+                "backbone": self.name,
+                "image_size": self.image_size,
+                "preprocessing": preprocessing,
+                "weights": self.weights,
+                "weights_sha256": self.weights_sha256,
+                "embedding_dim": self.embedding_dim,
+            }
+        )
 
 
 def build(name: str, *, weights: str, image_size: int | None = None, seed: int = 0) -> Backbone:

@@ -95,12 +95,15 @@ def seed_table(
     return pd.DataFrame(rows)
 
 
-def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
+def comparison_table(
+    records: Iterable[Mapping], metric: str, called: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """One row a paired comparison.
 
     Args:
         records: of kind `comparison`.
         metric: one that was compared, such as `mAP`, or `nDCG@10` for the label `graded`.
+        called: what to call the compared records, by their names; those names if None.
 
     Returns:
         Columns `comparison`, `value`, `low`, `high`, `outside the noise` (the interval does not
@@ -108,7 +111,8 @@ def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
     """
     rows = []
     for record in records:
-        name = f"{record['inputs']['first']} − {record['inputs']['second']}"
+        sides = [record["inputs"][side] for side in ("first", "second")]
+        name = " − ".join((called or {}).get(side, side) for side in sides)
         found = record["differences"][metric]
         is_clear = not found["low"] <= 0 <= found["high"]
         rows.append({"comparison": name, **found, "outside the noise": is_clear})

@@ -4,7 +4,6 @@ Radenovic et al. 2018, "Fine-tuning CNN Image Retrieval with No Human Annotation
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -20,26 +19,10 @@ from fashion_rir.studies.trained import heads
 from fashion_rir.training import end_to_end, networks
 from fashion_rir.workspace import stores
 
-
-@dataclass(frozen=True)
-class GemBackbone(backbones.Backbone):
-    """A backbone with GeM pooling in place of its own.
-
-    Attributes:
-        unpooled: the name of the backbone, which costs as much.
-    """
-
-    unpooled: str = ""
-
-    def metadata(self, preprocessing: str) -> dict[str, object]:
-        """What a feature store and a result record say of the model."""
-        return super().metadata(preprocessing) | {"network": self.unpooled}
-
-
 GEM_EXPONENTS = (1.0, 2.0, 3.0, 4.0, 6.0)  # 1 is average pooling
 
 
-def gem_backbone(backbone: backbones.Backbone, p: float) -> GemBackbone:
+def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
     """The same network with GeM pooling in place of average pooling.
 
     Args:
@@ -58,8 +41,9 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> GemBackbone:
     inputs = keras.Input((size, size, 3), dtype="uint8", name="image")
     scaled = backbones.input_layers(inputs, backbone.input_mode)
     model = keras.Model(inputs, network(scaled), name=network.name)
-    return GemBackbone(f"{backbone.name}-gem{p:g}", size, backbone.weights, backbone.weights_sha256,
-                       backbone.input_mode, model, unpooled=backbone.name)  # fmt: skip
+    return backbones.Backbone(f"{backbone.name}-gem{p:g}", size, backbone.weights,
+                              backbone.weights_sha256, backbone.input_mode, model,
+                              pooled_from=backbone.name)  # fmt: skip
 
 
 def gem_pooling(
