@@ -6,7 +6,6 @@ Timings stand apart under `timings`; all else is the same for the same inputs. T
 figures are made from records only.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import subprocess
@@ -18,7 +17,7 @@ import pandas as pd
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation.intervals import DIGITS
-from fashion_rir.system import write_text
+from fashion_rir.system import sha256_of, write_text
 from fashion_rir.workspace.folders import Workspace
 
 SCHEMA_VERSION = 1
@@ -63,7 +62,7 @@ def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: o
 
 def hash_inputs(inputs: Mapping[str, object]) -> str:
     """SHA-256 of a record's inputs: equal exactly when the inputs are."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(inputs, sort_keys=True))
 
 
 def write(record: Mapping[str, object], folder: Path) -> Path:
