@@ -64,23 +64,6 @@ def attribute_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, l
     return groups | taken_out
 
 
-def joined_pairs(
-    groups: Mapping[str, Sequence[str]], others: Mapping[str, str]
-) -> list[tuple[str, str, str]]:
-    """What notebook 08 compares query by query with the joined embedding of the first seed.
-
-    Args:
-        groups: from `attribute_groups`.
-        others: names of records by what to call them, such as the pretrained network.
-
-    Returns:
-        Two records and a label each, by type, colour and all attributes together.
-    """
-    first = groups["joined"][0]
-    labels = ("articleType", "baseColour", "graded")
-    return [(first, other, label) for other in others.values() for label in labels]
-
-
 def baseline_models(resnet50_image_size: int) -> list[str]:
     """The pretrained networks of notebook 02, resized and padded."""
     networks = ("mobilenetv2-128", f"resnet50-{resnet50_image_size}")

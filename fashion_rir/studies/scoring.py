@@ -37,6 +37,8 @@ from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
 
+N_PAIRS = 20_000  # of random products, whose similarity is measured
+
 
 def transformed(
     model: tuple[np.ndarray, Mapping[str, object]], name: str, is_train: np.ndarray
@@ -148,17 +150,15 @@ def comparison(
     first: str,
     second: str,
     *,
-    protocol: str = "held_out",
     label: str = "articleType",
 ) -> dict:
-    """The paired difference of two experiments, as a record.
+    """The paired difference of two experiments held out, as a record.
 
     Args:
         study: its products, split, seed and folders.
         first: a record's name.
         second: the record that is subtracted; it may have been asked more queries than `first`,
             only those of `first` count.
-        protocol: one of `protocols.PROTOCOLS`.
         label: what makes a product relevant, or `graded`.
 
     Returns:
@@ -168,6 +168,7 @@ def comparison(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
+    protocol = "held_out"
     records = result_records.read_named(study.results, (first, second))
     inputs = {
         "profile": study.workspace.profile,
@@ -196,19 +197,12 @@ def comparison(
 def compare_all(
     study: Study,
     names: Sequence[str],
-    *,
-    protocol: str = "held_out",
-    label: str = "articleType",
-    metric: str = "mAP",
 ) -> dict:
-    """The paired differences between all of some experiments, in one record.
+    """The paired differences of held-out mAP by articleType of some experiments, in one record.
 
     Args:
         study: its products, split, seed and folders.
         names: of retrieval records that were asked the same queries of the same catalogue.
-        protocol: one of `protocols.PROTOCOLS`.
-        label: what makes a product relevant, or `graded`.
-        metric: one of `protocols.metrics_of(label)`.
 
     Returns:
         A record of kind `comparison-matrix`: `pairs`, a list with `first`, `second`, `value`, `low`
@@ -218,6 +212,7 @@ def compare_all(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
+    protocol, label, metric = "held_out", "articleType", "mAP"
     records = result_records.read_named(study.results, names)
     inputs = {
         "profile": study.workspace.profile,
@@ -287,12 +282,11 @@ def score_embedder(
     return model
 
 
-def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: int) -> dict:
+def similarity_spread(embeddings: np.ndarray, *, seed: int) -> dict:
     """How similar two products are that have nothing to do with each other.
 
     Args:
         embeddings: float32 (n_products, embedding_dim).
-        n_pairs: random pairs.
         seed: of the draw.
 
     Returns:
@@ -305,8 +299,8 @@ def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: in
     if len(embeddings) < 2:
         raise ParameterError(f"A pair takes at least 2 products, not {len(embeddings)}.")
     generator = np.random.default_rng(seed)
-    first = generator.integers(len(embeddings), size=n_pairs)
-    second = (first + generator.integers(1, len(embeddings), size=n_pairs)) % len(embeddings)
+    first = generator.integers(len(embeddings), size=N_PAIRS)
+    second = (first + generator.integers(1, len(embeddings), size=N_PAIRS)) % len(embeddings)
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     similarity = np.einsum("ij,ij->i", unit[first], unit[second])
     return {

@@ -10,9 +10,9 @@ from fashion_rir.data.splits import Asking
 from fashion_rir.embedding import backbones
 from fashion_rir.embedding.embedded import Model
 from fashion_rir.errors import ParameterError
+from fashion_rir.evaluation import rankings
 from fashion_rir.studies.choices import choose, named, score, type_codes
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained import heads
 from fashion_rir.training import end_to_end, networks
 
 GEM_EXPONENTS = (1.0, 2.0, 3.0, 4.0, 6.0)  # 1 is average pooling
@@ -78,10 +78,9 @@ def gem_pooling(
             size = backbone.image_size
             pictures = end_to_end.load_pictures(study.catalog, names, size, preprocessing)
             maps.append(_predicted_maps(backbone, pictures))
-        return heads.mean_average_precision(
-            networks.gem(maps[0], p), codes[rows], np.searchsorted(rows, queries),
-            np.ones(len(rows), dtype=bool),
-        )  # fmt: skip
+        asked = np.searchsorted(rows, queries)
+        ranked = rankings.rank_rows(networks.gem(maps[0], p), asked, np.arange(len(rows)))
+        return rankings.mean_average_precision(ranked, codes[rows])
 
     about = {**backbone.metadata(preprocessing), "data_hash": study.catalog.data_hash}
     grid = [{"p": float(p)} for p in GEM_EXPONENTS]

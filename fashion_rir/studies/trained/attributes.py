@@ -16,8 +16,6 @@ from fashion_rir.studies.trained.heads import HeadRun
 from fashion_rir.training import heads
 from fashion_rir.training.heads import JoinShares
 
-JOINED = ("articleType", "baseColour", "gender", "usage")  # what the graded nDCG looks at
-
 # In this order, each with the best of those before: how much beside the type's share of 1.
 GRID = {
     "temperature": (0.2, 0.3, 0.4, 0.5),

@@ -241,31 +241,11 @@ def choose_temperature(
     rows = []
     for temperature in TEMPERATURES:
         vectors = heads.posterior_embedding(logits, temperature=temperature)
-        score = mean_average_precision(vectors, codes, drawn, ~parts.is_test)
+        ranked = rankings.rank_rows(vectors, drawn, np.flatnonzero(~parts.is_test))
+        score = rankings.mean_average_precision(ranked, codes)
         rows.append({"temperature": temperature, "validation mAP": score})
     table = pd.DataFrame(rows)
     return float(table.loc[table["validation mAP"].idxmax(), "temperature"]), table
-
-
-def mean_average_precision(
-    embeddings: np.ndarray, codes: np.ndarray, queries: np.ndarray, in_gallery: np.ndarray
-) -> float:
-    """mAP by cosine of some queries over a part of the products, each without itself.
-
-    Args:
-        embeddings: float32, shape (n_products, dim).
-        codes: classes, shape (n_products,).
-        queries: row numbers, in the gallery too.
-        in_gallery: bool, shape (n_products,).
-
-    Returns:
-        The mean over the queries that share a class with another product of the gallery.
-
-    Raises:
-        ParameterError: there is no such query.
-    """
-    ranked = rankings.rank_rows(embeddings, queries, np.flatnonzero(in_gallery))
-    return rankings.mean_average_precision(ranked, codes)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.data.labels import LabelClasses
 from fashion_rir.data.splits import Split
 from fashion_rir.errors import ParameterError
-from fashion_rir.evaluation import protocols
+from fashion_rir.evaluation import protocols, rankings
 from fashion_rir.search import transforms
 from fashion_rir.studies import names as studies_names
 from fashion_rir.studies import scoring
@@ -24,7 +24,6 @@ from fashion_rir.studies.trained.heads import (
     HeadPlan,
     HeadRun,
     choose_temperature,
-    mean_average_precision,
     run_head,
 )
 from fashion_rir.training import heads as training_heads
@@ -260,6 +259,14 @@ def test_a_joint_model_is_as_similar_as_its_parts_in_the_mean(stored) -> None:
 def test_nothing_side_by_side() -> None:
     with pytest.raises(ParameterError, match=r"same products, not of \[\]"):
         transforms.joint_features([])
+
+
+def mean_average_precision(
+    vectors: np.ndarray, codes: np.ndarray, queries: np.ndarray, in_gallery: np.ndarray
+) -> float:
+    """By cosine, of some products that ask among others, themselves left out."""
+    ranked = rankings.rank_rows(vectors, queries, np.flatnonzero(in_gallery))
+    return rankings.mean_average_precision(ranked, codes)
 
 
 ANGLES = np.radians([0, 10, 20, 30, 170])  # of five products around the first
