@@ -283,6 +283,7 @@ def sweep(
     """
     from fashion_rir.embedding import cluster
     from fashion_rir.embedding.store import FeatureStore
+    from fashion_rir.studies.study import Study
     from fashion_rir.studies.trained import head_sweep
 
     workspace = _workspace(profile)
@@ -291,8 +292,8 @@ def sweep(
     models = [(store.load(found.products["image_name"])[1], store.metadata) for store in stores]
     runs = list(head_sweep.grid(hidden, seeds, epochs=epochs))
     with cluster.connect(scheduler, n_workers=workers) as client:
-        records = head_sweep.run(client, workspace, found, models, runs, label=label,
-                                 split_seed=seeds[0])  # fmt: skip
+        records = head_sweep.run(client, Study(workspace, found, seeds[0]), models, runs,
+                                 label=label)  # fmt: skip
     table = head_sweep.accuracy_table(records)
     typer.echo(f"{profile}: accuracy on the test products, by {label}")
     typer.echo(table.to_string(index=False, float_format="{:.3f}".format))

@@ -18,6 +18,7 @@ import numpy as np
 from fashion_rir import system
 from fashion_rir.data.images import MAX_SIZE
 from fashion_rir.data.named_paths import named_path
+from fashion_rir.embedding.embed import check_batch
 from fashion_rir.errors import ParameterError, WeightsError, check_seed, network_fault, unknown_name
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
@@ -120,12 +121,7 @@ class Backbone:
         Raises:
             ParameterError: another dtype (a picture in [0, 1] would become black) or shape.
         """
-        size = self.image_size
-        if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3):
-            raise ParameterError(
-                f"A batch for {self.name} is uint8 of shape (n, {size}, {size}, 3), not "
-                f"{batch.dtype} of shape {batch.shape}; prepare it with `images.fit`."
-            )
+        check_batch(batch, self.image_size, self.name)
         return np.asarray(self.model.predict_on_batch(batch), dtype=np.float32)
 
     def metadata(self, preprocessing: str) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """The README's table and figure of results, made from the committed records of the full run."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import intervals
 from fashion_rir.reporting import pages
 from fashion_rir.studies import names
-from fashion_rir.system import write_text
+from fashion_rir.system import sha256_of, write_text
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import tables, words
 from fashion_rir.workspace.folders import Workspace
@@ -125,7 +124,7 @@ def numbers_hash(workspace: Workspace) -> str:
     """SHA-256 of the numbers that the figure shows, as its file must name it."""
     table, _ = headline(workspace)
     shown = table[["kind", "mAP", "low", "high"]].round(intervals.DIGITS)
-    return hashlib.sha256(shown.to_csv(lineterminator="\n").encode()).hexdigest()
+    return sha256_of(shown.to_csv(lineterminator="\n"))
 
 
 def draw_figure(workspace: Workspace) -> Path:

@@ -6,7 +6,6 @@ same file. A store that is missing, locked, half-written or of another catalogue
 sentence that says how to build it.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import FashionRirError, RecordError, StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.shop import Shop
-from fashion_rir.system import write_text
+from fashion_rir.system import sha256_of, write_text
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.short_names import short_name
 
@@ -123,8 +122,7 @@ def open_gallery(
     made = Gallery(vectors, shop.products["id"], measure)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     made.save(partial)
-    text = json.dumps({"metadata": metadata})
-    (partial / "source.json").write_text(text, encoding="utf-8")
+    write_text(partial / "source.json", json.dumps({"metadata": metadata}), StoreError)
     _put_in_place(partial, folder)
     return Gallery.load(folder, measure), metadata
 
@@ -138,7 +136,7 @@ def _gallery_folder(shop: Shop, model: str, measure: str) -> Path:
     status = shop.workspace.feature_store(model).stat()
     source = f"{shop.data_hash} {status.st_size} {status.st_mtime_ns}"
     kind = "cosine" if measure == "cosine" else "plain"
-    name = f"{kind}-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
+    name = f"{kind}-{sha256_of(source)[:12]}"
     return shop.folder / "galleries" / short_name(model) / name
 
 

@@ -15,7 +15,6 @@ from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
-from fashion_rir.workspace import records as result_records
 
 
 def choose(
@@ -47,21 +46,20 @@ def choose(
         raise ParameterError(f"There is nothing to choose for {metadata['model']}; give a grid.")
     parts = asking.parts
     inputs = {
-        **result_records.describe(study.workspace, study.catalog, metadata),
+        **study.describe(metadata),
         "n_fit": int(parts.is_fit.sum()),
         "n_queries": len(asking.validation_queries(type_codes(study.catalog))),
         "grid": [dict(parameters) for parameters in grid],
         "seed": asking.seed,
         **inputs,
     }
-    name = f"choice-{metadata['model']}"
-    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
-        return record
-    rows = [{**some, "validation mAP": intervals.rounded(score(**some))} for some in grid]
-    best = max(range(len(rows)), key=lambda row: rows[row]["validation mAP"])
-    record = result_records.make_record("choice", name, inputs, rows=rows, chosen=dict(grid[best]))
-    result_records.write(record, study.workspace.results)
-    return record
+
+    def tried() -> dict[str, object]:
+        rows = [{**some, "validation mAP": intervals.rounded(score(**some))} for some in grid]
+        best = max(range(len(rows)), key=lambda row: rows[row]["validation mAP"])
+        return {"rows": rows, "chosen": dict(grid[best])}
+
+    return study.record("choice", f"choice-{metadata['model']}", inputs, tried)
 
 
 def score(study: Study, model: Embedded, asking: Asking) -> Embedded:

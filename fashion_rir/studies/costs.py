@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from fashion_rir.embedding import backbones, embed, onnx_engine
-from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.embedding import embed
+from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.studies.study import Study
-from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 COSTS_NAME = "embedding-costs"
 
@@ -30,7 +28,6 @@ def measure_costs(
     study: Study,
     embedders: Sequence[embed.Embedder],
     *,
-    engine: str = "keras",
     head_dim: int,
     n_pictures: int = 256,
     n_rounds: int = 3,
@@ -43,7 +40,6 @@ def measure_costs(
     Args:
         study: its products, split, seed and folders.
         embedders: backbones, and whatever else embeds.
-        engine: what runs the backbones, see `stores.embed`.
         head_dim: numbers a product that a head on stored embeddings takes; a head with a hidden
             layer of 512 and 130 classes is measured, too.
         n_pictures: that are embedded in a round, at least 1.
@@ -61,36 +57,19 @@ def measure_costs(
             "Costs are measured of at least 1 embedder, picture, round and number, not of "
             f"{len(embedders)}, {n_pictures}, {n_rounds} and {head_dim}."
         )
-    names = study.catalog.products["image_name"].tolist()[:n_pictures]
     about = {_key(one): one.metadata("resize") for one in embedders}
     inputs = {
         "profile": study.workspace.profile,
         "data_hash": study.catalog.data_hash,
         "embedders": {key: {k: str(v) for k, v in one.items()} for key, one in about.items()},
-        "engine": engine,
+        "engine": study.engine,
         "head_dim": head_dim,
-        "n_pictures": len(names),
+        "n_pictures": min(n_pictures, len(study.catalog)),
         "n_rounds": n_rounds,
         "batch_size": BATCH_SIZE,
     }
-    if (
-        record := result_records.read_same(study.workspace.results, COSTS_NAME, inputs)
-    ) is not None:
-        return record
-    from fashion_rir.training import end_to_end  # with Keras, which the tables do without
-
-    pictures = {
-        size: end_to_end.load_pictures(study.catalog, names, size, "resize")
-        for size in {one.image_size for one in embedders}
-    }
-    running = {_key(one): _running(study.workspace, one, engine) for one in embedders}
-    work = {key: (one.embed, pictures[one.image_size]) for key, one in running.items()}
-    work[HEAD] = _head_work(len(names), head_dim)
-    costs = {key: round(1000 * took / len(names), 4) for key, took in
-             _fastest(work, n_rounds).items()}  # fmt: skip
-    record = result_records.make_record("cost", COSTS_NAME, inputs, timings={"ms_an_image": costs})
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("cost", COSTS_NAME, inputs,
+                        lambda: _measured(study, embedders, inputs))  # fmt: skip
 
 
 def cost_table(record: Mapping, *, reference: str) -> pd.DataFrame:
@@ -169,19 +148,30 @@ def training_cost(model: Mapping[str, str], seconds: Mapping[str, float]) -> flo
     return float(sum(seconds.get(one, np.nan) for one in trainings))
 
 
+def _measured(
+    study: Study, embedders: Sequence[embed.Embedder], inputs: Mapping
+) -> dict[str, object]:
+    """The content of the record of `measure_costs`."""
+    from fashion_rir.training import end_to_end  # with Keras, which the tables do without
+
+    n_pictures = inputs["n_pictures"]
+    names = study.catalog.products["image_name"].tolist()[:n_pictures]
+    pictures = {
+        size: end_to_end.load_pictures(study.catalog, names, size, "resize")
+        for size in {one.image_size for one in embedders}
+    }
+    running = {_key(one): stores.on_engine(study.workspace, one, inputs["engine"])
+               for one in embedders}  # fmt: skip
+    work = {key: (one.embed, pictures[one.image_size]) for key, one in running.items()}
+    work[HEAD] = _head_work(n_pictures, inputs["head_dim"])
+    costs = {key: round(1000 * took / n_pictures, 4)
+             for key, took in _fastest(work, inputs["n_rounds"]).items()}  # fmt: skip
+    return {"timings": {"ms_an_image": costs}}
+
+
 def _key(embedder: embed.Embedder) -> str:
     about = embedder.metadata("resize")
     return cost_key(str(about["backbone"]), str(about["image_size"]))
-
-
-def _running(workspace: Workspace, embedder: embed.Embedder, engine: str) -> embed.Embedder:
-    """The embedder, or a backbone's faster twin."""
-    if engine not in stores.ENGINES:
-        raise unknown_name("engine", engine, stores.ENGINES)
-    if engine == "keras" or not isinstance(embedder, backbones.Backbone):
-        return embedder
-    export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
-    return onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
 
 
 def _head_work(n_products: int, dim: int) -> Work:

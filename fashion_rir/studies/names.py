@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from fashion_rir.evaluation import protocols
 from fashion_rir.search.gallery import MEASURES
-from fashion_rir.workspace.short_names import short_name, side_by_side
+from fashion_rir.workspace.short_names import joint_name, short_name
 
 FLOORS = ("mean-colour-32-resize", "raw-pixels-16-resize")
 
@@ -63,23 +63,6 @@ def attribute_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, l
         for name in TAKEN_OUT
     }
     return groups | taken_out
-
-
-def joined_pairs(
-    groups: Mapping[str, Sequence[str]], others: Mapping[str, str]
-) -> list[tuple[str, str, str]]:
-    """What notebook 08 compares query by query with the joined embedding of the first seed.
-
-    Args:
-        groups: from `attribute_groups`.
-        others: names of records by what to call them, such as the pretrained network.
-
-    Returns:
-        Two records and a label each, by type, colour and all attributes together.
-    """
-    first = groups["joined"][0]
-    labels = ("articleType", "baseColour", "graded")
-    return [(first, other, label) for other in others.values() for label in labels]
 
 
 def baseline_models(resnet50_image_size: int) -> list[str]:
@@ -141,7 +124,7 @@ def head_name(run: str, models: Sequence[str], *seeds: int) -> str:
         >>> head_name("probe", ["resnet50-224-pad"], 20, 21)
         'probe-resnet50-224-pad-seeds20+21'
     """
-    return f"{run}-{side_by_side(models)}-seed{'s' * (len(seeds) > 1)}{'+'.join(map(str, seeds))}"
+    return f"{run}-{joint_name(models)}-seed{'s' * (len(seeds) > 1)}{'+'.join(map(str, seeds))}"
 
 
 def named(metadata: Mapping[str, object], method: str, **parameters: object) -> dict:
@@ -177,7 +160,7 @@ def cost_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[s
     return {
         "MobileNetV2 as it is": [f"{resized}-cosine"],
         "ResNet50 as it is": [f"{resnet50}-cosine"],
-        "all three as they are": [f"{side_by_side(all_three)}-cosine"],
+        "all three as they are": [f"{joint_name(all_three)}-cosine"],
         "probe on both": posteriors("probe", both),
         "head on MobileNetV2": posteriors("dense512", [resized]),
         "head on ResNet50": posteriors("dense512", [resnet50]),
@@ -212,7 +195,7 @@ def improved_groups(base: str, other: str) -> dict[str, list[str]]:
         base: name of the model that is improved.
         other: of the one that is put beside it.
     """
-    joined = f"{side_by_side([base, other])}+weighted"
+    joined = f"{joint_name([base, other])}+weighted"
     names = {"as it is": base}
     names |= {f"with {method}": f"{base}+{method}" for method in GRIDS}
     names |= {

@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError, check_seed, unknown_name
+from fashion_rir.system import whole_file
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.short_names import short_name
@@ -119,13 +120,8 @@ def save(projection: Projection, path: Path) -> None:
     arrays = {key: getattr(projection, key) for key in _ARRAYS}
     about = {"schema": SCHEMA_VERSION, "about": projection.about,
              "divergence": projection.divergence, "seconds": projection.seconds}  # fmt: skip
-    partial = path.with_suffix(".part.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, StoreError, ending=".npz") as partial:
         np.savez(partial, text=np.array(json.dumps(about)), **arrays)
-        partial.replace(path)
-    except OSError as error:
-        raise StoreError(f"Cannot write the map {path} ({error.strerror}).") from error
 
 
 def load(path: Path, about: Mapping, ids: np.ndarray) -> Projection:

@@ -7,7 +7,6 @@ figures are made from records only. A record's name is made by `short_name`; wha
 read from its fields.
 """
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -21,7 +20,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation.intervals import DIGITS, Estimate
 from fashion_rir.evaluation.protocols import GRADED
-from fashion_rir.system import write_text
+from fashion_rir.system import sha256_of, write_text
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.short_names import short_name
 
@@ -114,7 +113,7 @@ def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: o
 
 def hash_inputs(inputs: Mapping[str, object]) -> str:
     """SHA-256 of a record's inputs: equal exactly when the inputs are."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(inputs, sort_keys=True))
 
 
 def write(record: Mapping[str, object], folder: Path) -> Path:

@@ -3,8 +3,9 @@
 A name is made by these functions alone, for writing and for reading, and never taken apart.
 """
 
-import hashlib
 from collections.abc import Sequence
+
+from fashion_rir.system import sha256_of
 
 LONGEST = 55  # a record's file has `.json` behind it
 
@@ -28,19 +29,15 @@ def short_name(*about: object) -> str:
     name = "-".join(map(str, about))
     if len(name) <= LONGEST:
         return name
-    return f"{name[: LONGEST - 7].rstrip('+-.')}-{_hash(name)[:6]}"
+    return f"{name[: LONGEST - 7].rstrip('+-.')}-{sha256_of(name)[:6]}"
 
 
-def side_by_side(names: Sequence[object]) -> str:
+def joint_name(names: Sequence[object]) -> str:
     """What embeddings side by side are called: one by its name, several by their number.
 
     Example:
-        >>> side_by_side(["mobilenetv2-128-resize", "resnet50-224-pad"])
+        >>> joint_name(["mobilenetv2-128-resize", "resnet50-224-pad"])
         '2-sources-ca96'
     """
     names = [str(name) for name in names]
-    return names[0] if len(names) == 1 else f"{len(names)}-sources-{_hash('+'.join(names))[:4]}"
-
-
-def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+    return names[0] if len(names) == 1 else f"{len(names)}-sources-{sha256_of('+'.join(names))[:4]}"

@@ -15,7 +15,7 @@ from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import ParameterError, StoreError, unknown_name
 from fashion_rir.search import transforms
 from fashion_rir.workspace.folders import Workspace
-from fashion_rir.workspace.short_names import side_by_side
+from fashion_rir.workspace.short_names import joint_name
 
 ENGINES = ("keras", "onnx")
 
@@ -132,7 +132,7 @@ def joint_model(
         models: embeddings and metadata of each, from `stores.embed`.
     """
     vectors = transforms.joint_features([matrix for matrix, _ in models])
-    name = side_by_side([metadata["model"] for _, metadata in models])
+    name = joint_name([metadata["model"] for _, metadata in models])
     return Embedded(vectors, _joined(models) | {"model": name, "embedding_dim": vectors.shape[1]})
 
 

@@ -161,7 +161,7 @@ def test_nothing_to_measure_is_refused(workspace, shop, change) -> None:
 
 def test_an_unknown_engine_is_refused(workspace, shop) -> None:
     with pytest.raises(ParameterError, match="'onyx'; did you mean 'onnx'"):
-        measure_costs(Study(workspace, shop), [floors.MeanColour()], head_dim=4, engine="onyx")
+        measure_costs(Study(workspace, shop, engine="onyx"), [floors.MeanColour()], head_dim=4)
 
 
 def slow_front(table: pd.DataFrame, costs: list[str], gains: list[str]) -> list[bool]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fashion_rir.workspace.short_names import LONGEST, short_name, side_by_side
+from fashion_rir.workspace.short_names import LONGEST, joint_name, short_name
 
 LONG = "dense512-mobilenetv2-128-resize-resnet50-224-pad-seed20-posterior-cosine"
 
@@ -24,8 +24,8 @@ def test_parts_are_joined_before_they_are_shortened() -> None:
 
 
 def test_embeddings_side_by_side_are_counted_and_told_apart_by_their_order() -> None:
-    assert side_by_side(["resnet50-224-pad"]) == "resnet50-224-pad"
-    one, turned = side_by_side(["a", "b"]), side_by_side(["b", "a"])
+    assert joint_name(["resnet50-224-pad"]) == "resnet50-224-pad"
+    one, turned = joint_name(["a", "b"]), joint_name(["b", "a"])
     assert one.startswith("2-sources-")
     assert one != turned
 

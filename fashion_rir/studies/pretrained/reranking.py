@@ -20,7 +20,6 @@ from fashion_rir.studies import scoring
 from fashion_rir.studies.choices import choose, score, type_codes
 from fashion_rir.studies.names import GRIDS, named
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained import heads
 from fashion_rir.workspace import stores
 
 # What validation products choose from.
@@ -129,11 +128,11 @@ def improve(
 
     def validation_score(**parameters: float) -> float:
         if method in RANKING:
-            return rankings.mean_average_precision(
-                RANKING[method](vectors, queries, rows, **parameters), codes
-            )
-        changed = TRANSFORMING[method](vectors, parts.is_fit, **parameters)
-        return heads.mean_average_precision(changed, codes, queries, ~parts.is_test)
+            ranked = RANKING[method](vectors, queries, rows, **parameters)
+        else:
+            changed = TRANSFORMING[method](vectors, parts.is_fit, **parameters)
+            ranked = rankings.rank_rows(changed, queries, rows)
+        return rankings.mean_average_precision(ranked, codes)
 
     grid = GRIDS[method] if grid is None else grid
     chosen = choose(study, named(metadata, method), asking, grid, validation_score)["chosen"]
@@ -173,7 +172,9 @@ def concatenate(
         return reranking.concatenate(matrices, weights=[share, 1 - share])
 
     def validation_score(share: float) -> float:
-        return heads.mean_average_precision(joined(share), codes, queries, ~asking.parts.is_test)
+        rows = np.flatnonzero(~asking.parts.is_test)
+        ranked = rankings.rank_rows(joined(share), queries, rows)
+        return rankings.mean_average_precision(ranked, codes)
 
     metadata = named(stores.joint_model(models)[1], "weighted")
     grid = [{"share": share} for share in first_shares]

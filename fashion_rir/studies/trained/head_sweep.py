@@ -48,24 +48,20 @@ class SweepRun:
 
 def run(
     client: Any,
-    workspace: Workspace,
-    catalog: Catalog,
+    study: Study,
     models: Sequence[Embedded],
     runs: Sequence[SweepRun],
     *,
     label: str = "articleType",
-    split_seed: int,
 ) -> list[dict]:
     """Train all heads; the same records as by `heads.run_head`, one after the other.
 
     Args:
         client: from `cluster.connect`.
-        workspace: says where the records lie.
-        catalog: the products.
+        study: its products, split and folders.
         models: embeddings and metadata of each backbone, sent to every worker once.
         runs: the heads.
         label: what they learn to tell.
-        split_seed: of the split, the same for all.
 
     Returns:
         The records, of kind `training`, in the order of the runs.
@@ -74,9 +70,10 @@ def run(
         ClusterError: a training failed, or the workers or the scheduler were lost.
     """
     names = [metadata["model"] for _, metadata in models]
-    shared = (workspace.profile, catalog.products, list(models), label, split_seed)
-    plan = {"data_hash": catalog.data_hash, "models": [dict(m) for _, m in models],
-            "label": label, "split_seed": split_seed}  # fmt: skip
+    workspace = study.workspace
+    shared = (workspace.profile, study.catalog.products, list(models), label, study.seed)
+    plan = {"data_hash": study.catalog.data_hash, "models": [dict(m) for _, m in models],
+            "label": label, "split_seed": study.seed}  # fmt: skip
     token = result_records.hash_inputs(plan)[:16]
     found = [_finished(workspace, head_name(one.kind, names, one.seed), one, plan) for one in runs]
     missing = [place for place, record in enumerate(found) if record is None]
@@ -194,10 +191,9 @@ def _main(given: str, asked: str, answer: str) -> None:
     one = SweepRun(**json.loads(Path(asked).read_text(encoding="utf-8")))
     workspace = Workspace(Path(answer).parent, profile)
     catalog = Catalog(products, source=None, listed=products)
-    trained = heads.run_head(
-        Study(workspace, catalog, split_seed), models, one.kind, HeadSettings(**one.head),
-        TrainingSettings(**one.fitting), label=label, seed=one.seed,
-    )  # fmt: skip
+    plan = heads.HeadPlan(one.kind, HeadSettings(**one.head), TrainingSettings(**one.fitting),
+                          one.seed, (label,))  # fmt: skip
+    trained = heads.run_head(Study(workspace, catalog, split_seed), models, plan)
     Path(answer).write_text(json.dumps(trained.record), encoding="utf-8")
 
 

@@ -99,9 +99,7 @@ def test_a_record_holds_what_survives(workspace, catalog, model, made) -> None:
 
 
 def test_the_agreement_of_labels_against_a_loop(workspace, catalog, model, made) -> None:
-    record = maps.measure(
-        Study(workspace, catalog, 1), model, made, labels=("gender",), n_asked=10**6, k=3
-    )
+    record = maps.measure(Study(workspace, catalog, 1), model, made, n_asked=10**6, k=3)
     gender = catalog.products["gender"].to_numpy()
     shares = []
     for row, place in enumerate(made.coordinates):

@@ -12,7 +12,7 @@ from fashion_rir.embedding import floors
 from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import CatalogError, ParameterError, RecordError, StoreError
-from fashion_rir.evaluation import separation
+from fashion_rir.evaluation import rankings, separation
 from fashion_rir.studies import scoring
 from fashion_rir.studies.analysis import protocols
 from fashion_rir.studies.study import Study
@@ -83,6 +83,28 @@ def test_the_audit_s_held_out_is_that_of_evaluation(
         for label in LABELS:
             ours = audited["protocols"][protocol]["labels"][label]
             assert ours == scored["protocols"][protocol]["labels"][label]
+
+
+def test_an_audit_does_not_score_again_what_was_scored(
+    workspace: Workspace, products: Catalog, model: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_query = np.arange(len(products)) % 5 == 0
+    study, scored_views = Study(workspace, products, 0), []
+    by_itself = protocols.audit(study, model, is_query, labels=LABELS)
+    (workspace.results / f"{by_itself['name']}.json").unlink()
+    scoring.retrieval(study, model, is_query, measure="cosine")
+    score_views = rankings.score_views
+
+    def noted(vectors: np.ndarray, table: pd.DataFrame, views: dict, **options: object) -> dict:
+        scored_views.extend(views)
+        return score_views(vectors, table, views, **options)
+
+    monkeypatch.setattr(rankings, "score_views", noted)
+    assert protocols.audit(study, model, is_query, labels=LABELS) == by_itself
+    assert scored_views == ["no_copies", "years"]
+    other = model[0], model[1] | {"weights_sha256": "another"}  # whose scores nobody has kept
+    protocols.audit(study, other, is_query, labels=LABELS)
+    assert scored_views[2:] == ["thesis", "held_out", "no_copies", "years"]
 
 
 def test_odd_years_ask_even_years(workspace: Workspace, products: Catalog, model: Embedded) -> None:

@@ -47,7 +47,7 @@ def embed(
     **changes: object,
 ):  # fmt: skip
     options = {"n_words": N_WORDS, "n_pictures": 10} | changes
-    return embed_descriptor(Study(workspace, shop, seed), name, ~is_test, **options)
+    return embed_descriptor(Study(workspace, shop, seed), name, **options)
 
 
 def vocabulary_file(workspace: Workspace) -> Path:

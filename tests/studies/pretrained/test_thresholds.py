@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,15 +29,15 @@ IS_QUERY = np.arange(N) % 3 == 0
 OUTSIDERS = floors.random_embeddings(20, seed=9) * 3
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, "demo")
 
 
 @pytest.fixture(scope="module")
-def products(workspace: Workspace) -> Catalog:
+def products(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """A demo catalogue of 120 products."""
-    return catalog.load(shop.generate(workspace.data / "raw" / "demo", n_products=N))
+    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=N))
 
 
 @pytest.fixture(scope="module")
