@@ -61,7 +61,12 @@ class Study:
         Args:
             metadata: of the embeddings.
         """
-        return result_records.describe(self.workspace, self.catalog, metadata)
+        return {
+            "profile": self.workspace.profile,
+            "data_hash": self.catalog.data_hash,
+            "n_products": len(self.catalog),
+            "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
+        }
 
     def sample(self, n_products: int | None) -> "Study":
         """The same study on a stratified sample of its products; on all of them if None.

@@ -16,12 +16,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.errors import RecordError
 from fashion_rir.evaluation.intervals import DIGITS, Estimate
 from fashion_rir.evaluation.protocols import GRADED
 from fashion_rir.system import sha256_of, write_text
-from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.short_names import short_name
 
 SCHEMA_VERSION = 2
@@ -285,24 +283,6 @@ def there(folder: Path, names: Sequence[str]) -> tuple[list[Record], list[str]]:
     """
     found = read_named(folder, [name for name in names if is_there(folder, name)])
     return found, [short_name(name) for name in names if not is_there(folder, name)]
-
-
-def describe(
-    workspace: Workspace, catalog: Catalog, metadata: Mapping[str, object]
-) -> dict[str, object]:
-    """What the numbers of every experiment on embeddings depend on; each adds its own.
-
-    Args:
-        workspace: of the profile.
-        catalog: the products.
-        metadata: of the embeddings.
-    """
-    return {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
-        "n_products": len(catalog),
-        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
-    }
 
 
 def _path(folder: Path, name: str) -> Path:

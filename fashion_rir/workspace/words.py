@@ -11,6 +11,9 @@ embeddings stand side by side: `backbone`, `image_size`, `preprocessing`. And, w
 - `statistics`: those of batch normalisation, where they are not as trained,
 - `asked`: how the photos were scaled for the query, where it is not as in training,
 - `transform`: what was done with the embeddings, several joined by `+`.
+
+And, not for words: `model`, a short name; `training`, the hashes of its trainings' records;
+`network`, whose pooling was replaced.
 """
 
 import json

@@ -86,11 +86,7 @@ def describe(
     study: Study, metadata: Mapping[str, object], settings: MapSettings
 ) -> dict[str, object]:
     """What a map is made from: two maps are the same if this is."""
-    return {
-        "profile": study.workspace.profile,
-        "data_hash": study.catalog.data_hash,
-        "n_products": len(study.catalog),
-        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
+    return study.describe(metadata) | {
         "settings": asdict(settings),
         "method": METHOD,
         "program": f"openTSNE {openTSNE.__version__}",

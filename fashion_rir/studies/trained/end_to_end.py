@@ -141,7 +141,9 @@ def train(study: Study, backbone: Backbone, task: Task) -> Trained:
         shown = pictures[parts.is_fit]
         batch_normalisation.settle(core.layers[1], mode, shown, seed=study.seed)
         name, inputs = f"{name}-settled", inputs | settled
-    inputs = runs.trained(inputs, plan.family)
+    about = {"family": plan.family, "run": inputs["run"], "seed": str(study.seed)}
+    about |= {"statistics": inputs["statistics"]} if settled else {}
+    inputs = inputs | {"model": inputs["model"] | about}  # checkpoints are known by those before
 
     def scores() -> dict[str, object]:
         if task.n_classes is None:

@@ -40,31 +40,13 @@ def describe(
         parts: who is trained on.
         seed: of the training.
     """
-    return {
-        "profile": study.workspace.profile,
-        "data_hash": study.catalog.data_hash,
-        "n_products": len(study.catalog),
+    return study.describe(base) | {
         "n_fit": int(parts.is_fit.sum()),
         "n_validation": int(parts.is_validation.sum()),
         "n_test": int(parts.is_test.sum()),
-        "model": {key: str(value) for key, value in base.items() if key != "data_hash"},
         "backend": keras.backend.backend(),
         "seed": seed,
     }
-
-
-def trained(inputs: Mapping[str, object], family: str) -> dict[str, object]:
-    """The inputs of an end-to-end training, whose model says how it was trained; see `words`.
-
-    Checkpoints are known by the inputs before, as those of earlier versions are.
-
-    Args:
-        inputs: from `describe`, with `run` and, where they are settled, `statistics`.
-        family: one of `words.FAMILIES`.
-    """
-    settled = {key: inputs[key] for key in ("statistics",) if key in inputs}
-    about = {"family": family, "run": inputs["run"], "seed": str(inputs["seed"]), **settled}
-    return {**inputs, "model": {**inputs["model"], **about}}
 
 
 def left_by(record: Mapping[str, object]) -> dict[str, object]:
