@@ -57,11 +57,7 @@ def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[s
 
 
 def audit(
-    study: Study,
-    model: Model,
-    is_query: np.ndarray,
-    *,
-    labels: Sequence[str] = RANKED_LABELS,
+    study: Study, model: Model, is_query: np.ndarray, *, labels: Sequence[str] = RANKED_LABELS
 ) -> dict:
     """What each flaw of the thesis' protocol adds to the scores of one model.
 
@@ -101,12 +97,7 @@ def audit(
                         lambda: _audited(study, model, views, labels))  # fmt: skip
 
 
-def rank_everything(
-    study: Study,
-    model: Model,
-    *,
-    labels: Sequence[str] = RANKED_LABELS,
-) -> dict:
+def rank_everything(study: Study, model: Model, *, labels: Sequence[str] = RANKED_LABELS) -> dict:
     """Every product asks for every other (leave-one-out): scores by label and class.
 
     Meant for models that were not trained on this catalogue: of others, most queries were seen.
@@ -145,11 +136,7 @@ def rank_everything(
 
 
 def separate_types(
-    study: Study,
-    model: Model,
-    is_test: np.ndarray,
-    *,
-    label: str = "articleType",
+    study: Study, model: Model, is_test: np.ndarray, *, label: str = "articleType"
 ) -> dict:
     """Silhouette and class distances of a model, over all products and over test products.
 

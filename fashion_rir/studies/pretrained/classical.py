@@ -131,11 +131,7 @@ def learn_words(study: Study, detector: str, n_words: int, n_pictures: int) -> B
 
 
 def precluster(
-    study: Study,
-    model: Model,
-    is_query: np.ndarray,
-    *,
-    n_clusters: Sequence[int] = (3, 9, 30, 100),
+    study: Study, model: Model, is_query: np.ndarray, *, n_clusters: Sequence[int] = (3, 9, 30, 100)
 ) -> dict:
     """What k-means pre-clustering saves and costs, by the number of clusters, as a record.
 

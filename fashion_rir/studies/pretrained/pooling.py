@@ -44,11 +44,7 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
 
 
 def gem_pooling(
-    study: Study,
-    backbone: backbones.Backbone,
-    asking: Asking,
-    *,
-    preprocessing: str,
+    study: Study, backbone: backbones.Backbone, asking: Asking, *, preprocessing: str
 ) -> Model:
     """A network with GeM pooling, its exponent chosen, scored like any other.
 

@@ -132,9 +132,7 @@ CONTRASTIVE_RUNS = {
     "hybrid": replace(H_32, objective=_by_type("hybrid"), preprocessing="pad"),
     "triplet": replace(H_32, objective=_by_type("triplet")),
     "multi-attribute": replace(
-        H_32,
-        objective=_by_type("multi_attribute"),
-        labels=("articleType", "baseColour", "gender"),
+        H_32, objective=_by_type("multi_attribute"), labels=("articleType", "baseColour", "gender")
     ),
     "hybrid-fixed-norm": replace(H_32, objective=_by_type("hybrid"), core=FIXED_NORM),
 }
@@ -233,10 +231,7 @@ def train_end_to_end(
 
 
 def score_trained(
-    study: Study,
-    trained: Trained,
-    *,
-    searched: str = "projection",
+    study: Study, trained: Trained, *, searched: str = "projection"
 ) -> tuple[np.ndarray, dict[str, str]]:
     """Embed the catalogue by a trained network, and score its retrieval and its pairs.
 
@@ -263,10 +258,7 @@ def score_trained(
 
 
 def score_untrained(
-    study: Study,
-    backbone: backbones.Backbone,
-    *,
-    preprocessing: str = "resize",
+    study: Study, backbone: backbones.Backbone, *, preprocessing: str = "resize"
 ) -> tuple[np.ndarray, dict[str, str]]:
     """As `score_trained`, for the pooled features of a backbone as it is: the state before.
 
@@ -351,9 +343,7 @@ def _hidden_core(trained: Trained) -> keras.Model:
 
 
 def _score(
-    study: Study,
-    embedder: TunedEmbedder,
-    preprocessing: str,
+    study: Study, embedder: TunedEmbedder, preprocessing: str
 ) -> tuple[np.ndarray, dict[str, str]]:
     model = scoring.score_embedder(study, embedder, preprocessing=preprocessing)
     name = str(model[1]["model"])

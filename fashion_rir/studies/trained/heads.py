@@ -210,12 +210,7 @@ def ensemble(several: Sequence[HeadRun]) -> HeadRun:
 
 
 def choose_temperature(
-    logits: np.ndarray,
-    codes: np.ndarray,
-    parts: splits.Split,
-    *,
-    n_queries: int = 500,
-    seed: int,
+    logits: np.ndarray, codes: np.ndarray, parts: splits.Split, *, n_queries: int = 500, seed: int
 ) -> tuple[float, pd.DataFrame]:
     """The temperature whose posterior finds best, as validation products ask.
 

@@ -88,12 +88,7 @@ class ViewEmbedder:
 
 
 def stored_views(
-    study: Study,
-    network: Embedder,
-    *,
-    augment: str,
-    n_views: int,
-    preprocessing: str,
+    study: Study, network: Embedder, *, augment: str, n_views: int, preprocessing: str
 ) -> np.ndarray:
     """Embeddings of several augmented views of every product, taken from their stores or made.
 
@@ -157,12 +152,7 @@ def head_name(model: str, batch_size: int, temperature: float, seed: int) -> str
 
 
 def train_on_views(
-    study: Study,
-    model: Model,
-    views: np.ndarray,
-    point: tuple[int, float],
-    *,
-    epochs: int,
+    study: Study, model: Model, views: np.ndarray, point: tuple[int, float], *, epochs: int
 ) -> HeadRun:
     """Train a head by NT-Xent on stored views, and score it on the clean photos.
 
@@ -233,12 +223,7 @@ def grid_table(
 
 
 def ask_changed(
-    study: Study,
-    model: Model,
-    network: Embedder,
-    augment: str,
-    *,
-    preprocessing: str,
+    study: Study, model: Model, network: Embedder, augment: str, *, preprocessing: str
 ) -> dict:
     """Ask with changed photos of the test products among the clean photos of all.
 
@@ -325,12 +310,7 @@ def _grid_row(record: dict, pairs: dict) -> dict[str, float]:
 
 
 def _found(
-    clean: np.ndarray,
-    asked: np.ndarray,
-    queries: np.ndarray,
-    products: pd.DataFrame,
-    *,
-    seed: int,
+    clean: np.ndarray, asked: np.ndarray, queries: np.ndarray, products: pd.DataFrame, *, seed: int
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """precision@10 by label, without a query's own photo, and where that photo stands."""
     gallery = Gallery(clean, products["id"].to_numpy(), "cosine")
