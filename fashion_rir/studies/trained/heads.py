@@ -141,8 +141,7 @@ def run_head(
         tells and the spread of what it projects, on the test products.
 
     Raises:
-        ParameterError: embeddings or views of another number of products, too few classes, no
-            views for NT-Xent, and see `training.heads.train_head`.
+        ParameterError: embeddings or views of another catalogue, or see `heads.train_head`.
         TrainingError: see `fit.fit`.
     """
     features, shown = _features(study, models, views)
