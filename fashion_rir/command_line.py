@@ -15,11 +15,7 @@ INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
 
 BASELINES = "02-pretrained-baselines"  # the notebook whose parameters are those of `embed`
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.")
 
@@ -38,8 +34,7 @@ Weights = Annotated[
 ]
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
 Size = Annotated[
-    int | None,
-    typer.Option(help="Side of the square input in pixels. [default: the profile's]"),
+    int | None, typer.Option(help="Side of the square input in pixels. [default: the profile's]")
 ]
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")

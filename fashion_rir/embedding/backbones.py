@@ -190,10 +190,7 @@ def _network(spec: BackboneSpec, image_size: int, variant: str | None = None) ->
     import keras
 
     network = getattr(keras.applications, spec.keras_name)(
-        include_top=False,
-        weights=None,
-        pooling="avg",
-        input_shape=(image_size, image_size, 3),
+        include_top=False, weights=None, pooling="avg", input_shape=(image_size, image_size, 3)
     )
     if variant == "v1.5" and spec.keras_name == "ResNet50":
         return keras.Model.from_config(_resnet50_v15_config(network.get_config()))

@@ -143,13 +143,7 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
     return chosen.set_index("id")[[*metrics_of(label), "label"]]
 
 
-def comparison(
-    study: Study,
-    first: str,
-    second: str,
-    *,
-    label: str = "articleType",
-) -> dict:
+def comparison(study: Study, first: str, second: str, *, label: str = "articleType") -> dict:
     """The paired difference of two experiments held out, as a record.
 
     Args:
@@ -193,10 +187,7 @@ def comparison(
     return study.record("comparison", name, inputs, compare)
 
 
-def compare_all(
-    study: Study,
-    names: Sequence[str],
-) -> dict:
+def compare_all(study: Study, names: Sequence[str]) -> dict:
     """The paired differences of held-out mAP by articleType of some experiments, in one record.
 
     Args:
@@ -255,12 +246,7 @@ def matrix_tables(record: Mapping) -> tuple[pd.DataFrame, pd.DataFrame]:
     return difference, is_noise
 
 
-def score_embedder(
-    study: Study,
-    embedder: embed.Embedder,
-    *,
-    preprocessing: str,
-) -> Embedded:
+def score_embedder(study: Study, embedder: embed.Embedder, *, preprocessing: str) -> Embedded:
     """Embed the catalogue into a feature store, and score its retrieval by cosine.
 
     Args:

@@ -54,11 +54,7 @@ class CoreSettings:
 
 
 def build_core(
-    backbone: backbones.Backbone,
-    settings: CoreSettings,
-    *,
-    n_classes: int | None = None,
-    seed: int,
+    backbone: backbones.Backbone, settings: CoreSettings, *, n_classes: int | None = None, seed: int
 ) -> keras.Model:
     """The backbone's network with a head of random weights.
 

@@ -212,11 +212,7 @@ def _compile(
 
 
 def _run(
-    model: keras.Model,
-    batches: Batches,
-    curve: "_Curve",
-    validation: tuple | None,
-    seed: int,
+    model: keras.Model, batches: Batches, curve: "_Curve", validation: tuple | None, seed: int
 ) -> pd.DataFrame:
     """All epochs that are left; the state is kept in the curve's folder, if it has one."""
     folder, settings = curve.folder, curve.settings

@@ -10,10 +10,7 @@ from fashion_rir.studies.study import Study
 
 COUNTED = (*LABELS, "year")
 
-CROSSED = (
-    ("gender", "masterCategory"),
-    ("masterCategory", "season"),
-)  # Figures 4.2.9, 4.2.10
+CROSSED = (("gender", "masterCategory"), ("masterCategory", "season"))  # Figures 4.2.9, 4.2.10
 
 N_FIRST_ROWS = 9  # the thesis' Table 4.2.1 is headed 'top 10' and shows nine
 
@@ -135,10 +132,7 @@ def _counted(study: Study) -> dict[str, object]:
 def _listed(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     """All rows of styles.csv, also those without a photo: classes and missing values."""
     return {
-        column: {
-            "values": int(rows[column].nunique()),
-            "missing": int(rows[column].isna().sum()),
-        }
+        column: {"values": int(rows[column].nunique()), "missing": int(rows[column].isna().sum())}
         for column in COLUMNS
     }
 
@@ -170,12 +164,7 @@ def _identical(copies: pd.DataFrame) -> dict[str, int]:
         for label in ("articleType", "gender", "baseColour")
     }
     largest = int(groups.size().max()) if len(copies) else 0
-    return {
-        "photos": len(copies),
-        "groups": groups.ngroups,
-        "largest group": largest,
-        **disagree,
-    }
+    return {"photos": len(copies), "groups": groups.ngroups, "largest group": largest, **disagree}
 
 
 def _name(products: pd.DataFrame, is_test: np.ndarray) -> dict[str, float]:

@@ -37,12 +37,7 @@ AGREEING_LABELS = ("articleType", "masterCategory", "gender", "baseColour")
 
 
 def measure(
-    study: Study,
-    model: Embedded,
-    made: Projection,
-    *,
-    n_asked: int = N_ASKED,
-    k: int = N_NEAREST,
+    study: Study, model: Embedded, made: Projection, *, n_asked: int = N_ASKED, k: int = N_NEAREST
 ) -> dict:
     """How well neighbours survive on a map, or the record of the same measurement.
 
@@ -122,11 +117,7 @@ def overlap(study: Study, maps: Sequence[Projection], name: str) -> dict:
 
 
 def compare_with_sklearn(
-    study: Study,
-    model: Embedded,
-    *,
-    n_products: int = 1_000,
-    settings: MapSettings,
+    study: Study, model: Embedded, *, n_products: int = 1_000, settings: MapSettings
 ) -> dict:
     """openTSNE beside the thesis' scikit-learn, on a sample and in one run, as a record.
 

@@ -58,11 +58,7 @@ def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[s
 
 
 def audit(
-    study: Study,
-    model: Embedded,
-    is_query: np.ndarray,
-    *,
-    labels: Sequence[str] = RANKED_LABELS,
+    study: Study, model: Embedded, is_query: np.ndarray, *, labels: Sequence[str] = RANKED_LABELS
 ) -> dict:
     """What each flaw of the thesis' protocol adds to the scores of one model.
 
@@ -103,10 +99,7 @@ def audit(
 
 
 def rank_everything(
-    study: Study,
-    model: Embedded,
-    *,
-    labels: Sequence[str] = RANKED_LABELS,
+    study: Study, model: Embedded, *, labels: Sequence[str] = RANKED_LABELS
 ) -> dict:
     """Every product asks for every other (leave-one-out): scores by label and class.
 
@@ -146,11 +139,7 @@ def rank_everything(
 
 
 def separate_types(
-    study: Study,
-    model: Embedded,
-    is_test: np.ndarray,
-    *,
-    label: str = "articleType",
+    study: Study, model: Embedded, is_test: np.ndarray, *, label: str = "articleType"
 ) -> dict:
     """Silhouette and class distances of a model, over all products and over test products.
 

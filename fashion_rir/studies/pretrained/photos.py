@@ -35,10 +35,7 @@ WAYS = {
 }
 
 
-def score_pretrained(
-    study: Study,
-    plan: Sequence[tuple[str, int, str]],
-) -> list[str]:
+def score_pretrained(study: Study, plan: Sequence[tuple[str, int, str]]) -> list[str]:
     """Embed and score the catalogue by networks of several sizes and preprocessings.
 
     Args:

@@ -46,11 +46,7 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
 
 
 def gem_pooling(
-    study: Study,
-    backbone: backbones.Backbone,
-    asking: Asking,
-    *,
-    preprocessing: str,
+    study: Study, backbone: backbones.Backbone, asking: Asking, *, preprocessing: str
 ) -> Embedded:
     """A network with GeM pooling, its exponent chosen, scored like any other.
 

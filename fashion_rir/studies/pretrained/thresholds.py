@@ -24,11 +24,7 @@ FALSE_ALARM_RATES = (0.01, 0.05, 0.10)
 MIN_CLASS_QUERIES = 10  # below that a class' own precision says nothing
 
 
-def replay(
-    study: Study,
-    models: Mapping[str, Embedded],
-    is_query: np.ndarray,
-) -> dict:
+def replay(study: Study, models: Mapping[str, Embedded], is_query: np.ndarray) -> dict:
     """The thesis' hand-tuned thresholds, each over many queries instead of one.
 
     Args:
@@ -57,13 +53,7 @@ def replay(
     return study.record("threshold_replay", "threshold-replay", inputs, replayed)
 
 
-def calibrate(
-    study: Study,
-    model: Embedded,
-    is_query: np.ndarray,
-    *,
-    measure: str,
-) -> dict:
+def calibrate(study: Study, model: Embedded, is_query: np.ndarray, *, measure: str) -> dict:
     """Thresholds for wanted precisions and false match rates, tried on other queries.
 
     Half of the queries calibrate, the other half verifies.
@@ -88,12 +78,7 @@ def calibrate(
 
 
 def open_set(
-    study: Study,
-    model: Embedded,
-    is_query: np.ndarray,
-    outsiders: np.ndarray,
-    *,
-    measure: str,
+    study: Study, model: Embedded, is_query: np.ndarray, outsiders: np.ndarray, *, measure: str
 ) -> dict:
     """What an upload gets of which the shop has nothing.
 
@@ -139,11 +124,7 @@ def open_set(
 
 
 def cross_model(
-    study: Study,
-    models: Mapping[str, Embedded],
-    is_query: np.ndarray,
-    *,
-    n_components: int,
+    study: Study, models: Mapping[str, Embedded], is_query: np.ndarray, *, n_components: int
 ) -> dict:
     """Query by one model, gallery by another (the thesis' model d), their sizes forced equal.
 

@@ -96,8 +96,7 @@ def without(shares: JoinShares, *parts: str) -> JoinShares:
 
 
 def _tried(
-    score: Callable[[Mapping[str, float]], dict[str, float]],
-    least_colour: float | None,
+    score: Callable[[Mapping[str, float]], dict[str, float]], least_colour: float | None
 ) -> dict[str, object]:
     """The content of the record of `choose_shares`."""
     rows, chosen = [], dict(FIRST)

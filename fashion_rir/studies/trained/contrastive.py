@@ -134,9 +134,7 @@ CONTRASTIVE_RUNS = {
     "hybrid": replace(H_32, objective=_by_type("hybrid"), preprocessing="pad"),
     "triplet": replace(H_32, objective=_by_type("triplet")),
     "multi-attribute": replace(
-        H_32,
-        objective=_by_type("multi_attribute"),
-        labels=("articleType", "baseColour", "gender"),
+        H_32, objective=_by_type("multi_attribute"), labels=("articleType", "baseColour", "gender")
     ),
     "hybrid-fixed-norm": replace(H_32, objective=_by_type("hybrid"), core=FIXED_NORM),
 }
@@ -234,12 +232,7 @@ def train_end_to_end(
     return train(study, backbone, task)
 
 
-def score_trained(
-    study: Study,
-    trained: Trained,
-    *,
-    searched: str = "projection",
-) -> Embedded:
+def score_trained(study: Study, trained: Trained, *, searched: str = "projection") -> Embedded:
     """Embed the catalogue by a trained network, and score its retrieval and its pairs.
 
     Args:
@@ -265,10 +258,7 @@ def score_trained(
 
 
 def score_untrained(
-    study: Study,
-    backbone: backbones.Backbone,
-    *,
-    preprocessing: str = "resize",
+    study: Study, backbone: backbones.Backbone, *, preprocessing: str = "resize"
 ) -> Embedded:
     """As `score_trained`, for the pooled features of a backbone as it is: the state before.
 
@@ -349,11 +339,7 @@ def _hidden_core(trained: Trained) -> keras.Model:
     return keras.Model(inputs, {"embedding": dense(pooled)})
 
 
-def _score(
-    study: Study,
-    embedder: TunedEmbedder,
-    preprocessing: str,
-) -> Embedded:
+def _score(study: Study, embedder: TunedEmbedder, preprocessing: str) -> Embedded:
     model = scoring.score_embedder(study, embedder, preprocessing=preprocessing)
     name = str(model[1]["model"])
     scored = result_records.read(study.results, f"{name}-cosine")

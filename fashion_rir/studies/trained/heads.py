@@ -145,8 +145,7 @@ def run_head(
         tells and the spread of what it projects, on the test products.
 
     Raises:
-        ParameterError: embeddings or views of another number of products, too few classes, no
-            views for NT-Xent, and see `training.heads.train_head`.
+        ParameterError: embeddings or views of another catalogue, or see `heads.train_head`.
         TrainingError: see `fit.fit`.
     """
     features, shown = _features(study, models, views)
@@ -214,12 +213,7 @@ def ensemble(several: Sequence[HeadRun]) -> HeadRun:
 
 
 def choose_temperature(
-    logits: np.ndarray,
-    codes: np.ndarray,
-    parts: splits.Split,
-    *,
-    n_queries: int = 500,
-    seed: int,
+    logits: np.ndarray, codes: np.ndarray, parts: splits.Split, *, n_queries: int = 500, seed: int
 ) -> tuple[float, pd.DataFrame]:
     """The temperature whose posterior finds best, as validation products ask.
 

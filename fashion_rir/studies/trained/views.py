@@ -88,12 +88,7 @@ class ViewEmbedder:
 
 
 def stored_views(
-    study: Study,
-    network: Embedder,
-    *,
-    augment: str,
-    n_views: int,
-    preprocessing: str,
+    study: Study, network: Embedder, *, augment: str, n_views: int, preprocessing: str
 ) -> np.ndarray:
     """Embeddings of several augmented views of every product, taken from their stores or made.
 
@@ -162,12 +157,7 @@ def run_name(batch_size: int, temperature: float) -> str:
 
 
 def train_on_views(
-    study: Study,
-    model: Embedded,
-    views: np.ndarray,
-    point: tuple[int, float],
-    *,
-    epochs: int,
+    study: Study, model: Embedded, views: np.ndarray, point: tuple[int, float], *, epochs: int
 ) -> HeadRun:
     """Train a head by NT-Xent on stored views, and score it on the clean photos.
 
@@ -238,12 +228,7 @@ def grid_table(
 
 
 def ask_changed(
-    study: Study,
-    model: Embedded,
-    network: Embedder,
-    augment: str,
-    *,
-    preprocessing: str,
+    study: Study, model: Embedded, network: Embedder, augment: str, *, preprocessing: str
 ) -> dict:
     """Ask with changed photos of the test products among the clean photos of all.
 
@@ -329,12 +314,7 @@ def _grid_row(record: dict, pairs: dict) -> dict[str, float]:
 
 
 def _found(
-    clean: np.ndarray,
-    asked: np.ndarray,
-    queries: np.ndarray,
-    products: pd.DataFrame,
-    *,
-    seed: int,
+    clean: np.ndarray, asked: np.ndarray, queries: np.ndarray, products: pd.DataFrame, *, seed: int
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """precision@10 by label, without a query's own photo, and where that photo stands."""
     gallery = Gallery(clean, products["id"].to_numpy(), "cosine")
