@@ -57,7 +57,7 @@ def main() -> None:
 def rank_everything(vectors: np.ndarray, products: pd.DataFrame) -> None:
     """All products against all: what the study does."""
     start = time.perf_counter()
-    rankings.score_rankings(vectors, products)
+    rankings.score_views(vectors, products, {"": rankings.everyone(products)})
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{len(products)} products against all, {vectors.shape[1]} numbers, "

@@ -106,10 +106,10 @@ def float16_effect(
     is_query = np.isin(np.arange(len(products)), chosen)
     found = {}
     for number_format, kept in NUMBER_FORMATS.items():
-        ranked = rankings.score_rankings(
-            vectors.astype(kept).astype(np.float32), products, labels=["articleType"],
-            is_query=is_query, hidden="query",
-        )  # fmt: skip
+        ranked = rankings.score_views(
+            vectors.astype(kept).astype(np.float32), products, {"": rankings.View(is_query)},
+            labels=["articleType"],
+        )[""]  # fmt: skip
         found[number_format] = intervals.rounded(float(ranked.scores["articleType"]["mAP"].mean()))
     inputs = {"profile": workspace.profile, "model": store.metadata.get("model"),
               "data_hash": store.metadata.get("data_hash"), "n_products": len(products),

@@ -15,11 +15,7 @@ INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
 
 BASELINES = "02-pretrained-baselines"  # the notebook whose parameters are those of `embed`
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.")
 
@@ -38,8 +34,7 @@ Weights = Annotated[
 ]
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
 Size = Annotated[
-    int | None,
-    typer.Option(help="Side of the square input in pixels. [default: the profile's]"),
+    int | None, typer.Option(help="Side of the square input in pixels. [default: the profile's]")
 ]
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
@@ -283,6 +278,7 @@ def sweep(
     """
     from fashion_rir.embedding import cluster
     from fashion_rir.embedding.store import FeatureStore
+    from fashion_rir.studies.study import Study
     from fashion_rir.studies.trained import head_sweep
 
     workspace = _workspace(profile)
@@ -291,8 +287,8 @@ def sweep(
     models = [(store.load(found.products["image_name"])[1], store.metadata) for store in stores]
     runs = list(head_sweep.grid(hidden, seeds, epochs=epochs))
     with cluster.connect(scheduler, n_workers=workers) as client:
-        records = head_sweep.run(client, workspace, found, models, runs, label=label,
-                                 split_seed=seeds[0])  # fmt: skip
+        records = head_sweep.run(client, Study(workspace, found, seeds[0]), models, runs,
+                                 label=label)  # fmt: skip
     table = head_sweep.accuracy_table(records)
     typer.echo(f"{profile}: accuracy on the test products, by {label}")
     typer.echo(table.to_string(index=False, float_format="{:.3f}".format))
@@ -389,7 +385,7 @@ def evaluate(
 
     workspace = _workspace(profile)
     groups = result_records.read_by_products(workspace.results, "retrieval")
-    chosen = [[one for one in group if tables.has_scores(one, protocol, label)]
+    chosen = [[one for one in group if one.has_scores(protocol, label)]
               for group in groups]  # fmt: skip
     n_without = sum(map(len, groups)) - sum(map(len, chosen))
     if not any(chosen):

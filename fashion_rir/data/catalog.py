@@ -25,15 +25,7 @@ COLUMNS = (
     "season", "year", "usage", "productDisplayName",
 )  # fmt: skip
 
-LABELS = (
-    "articleType",
-    "subCategory",
-    "masterCategory",
-    "gender",
-    "baseColour",
-    "season",
-    "usage",
-)
+LABELS = ("articleType", "subCategory", "masterCategory", "gender", "baseColour", "season", "usage")
 
 # How tables write a missing value: the data set's own ways, and those that pandas knows.
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "<NA>", "na", "NaN", "nan", "-NaN",

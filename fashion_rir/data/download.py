@@ -61,11 +61,7 @@ def _from_mirror(target: Path) -> Path:
     for file in wanted:
         path = Path(
             huggingface_hub.hf_hub_download(
-                MIRROR,
-                file.rfilename,
-                repo_type="dataset",
-                revision=listing.sha,
-                local_dir=target,
+                MIRROR, file.rfilename, repo_type="dataset", revision=listing.sha, local_dir=target
             )
         )
         found = sha256_of_file(path)

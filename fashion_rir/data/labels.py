@@ -1,6 +1,6 @@
 """Class names to numbers and back, for training on labels."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,26 +77,39 @@ def learn_classes(label: str, values: pd.Series, is_train: np.ndarray) -> LabelC
     return LabelClasses(label, tuple(names))
 
 
-def class_codes(
+def learn_labels(
     products: pd.DataFrame, labels: Sequence[str], is_fit: np.ndarray
-) -> tuple[np.ndarray, LabelClasses]:
-    """The classes that a contrastive training sees.
+) -> tuple[dict[str, LabelClasses], dict[str, np.ndarray]]:
+    """The classes of several labels that a training sees.
 
     Args:
         products: a catalogue's table.
-        labels: the attributes, articleType first.
+        labels: its columns.
         is_fit: bool, shape (n_products,): trained on.
 
     Returns:
-        Class numbers, int64, shape (n_products,), or (n_products, n_labels) of several labels, -1
-        where there is none or none that is trained on; and the classes of the first label.
+        By label the classes, and class numbers, int64, shape (n_products,), -1 where there is none
+        or none that is trained on.
 
     Raises:
         ParameterError: fewer than two classes of a label.
     """
-    learned, columns = [], []
+    classes, codes = {}, {}
     for label in labels:
         values = products[label].where(products[label].isin(products.loc[is_fit, label]))
-        learned.append(learn_classes(label, values, is_fit))
-        columns.append(learned[-1].codes(values))
-    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1), learned[0]
+        classes[label] = learn_classes(label, values, is_fit)
+        codes[label] = classes[label].codes(values)
+    return classes, codes
+
+
+def side_by_side(codes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Class numbers as a contrastive objective takes them.
+
+    Args:
+        codes: by label, from `learn_labels`, articleType first.
+
+    Returns:
+        int64, shape (n_products,), or (n_products, n_labels) of several labels.
+    """
+    columns = list(codes.values())
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)

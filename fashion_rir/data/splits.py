@@ -163,6 +163,11 @@ def split(products: pd.DataFrame, *, seed: int) -> Split:
     return Split(~is_test & ~is_validation, is_validation, is_test)
 
 
+def without_validation(is_test: np.ndarray) -> Split:
+    """All products that do not ask are trained on; nobody chooses."""
+    return Split(~is_test, np.zeros_like(is_test), is_test)
+
+
 def seeds(first: int, n_seeds: int) -> range:
     """The seeds of a training that is repeated: `first` and those after it.
 

@@ -18,6 +18,7 @@ import numpy as np
 from fashion_rir import system
 from fashion_rir.data.images import MAX_SIZE
 from fashion_rir.data.named_paths import named_path
+from fashion_rir.embedding.embed import check_batch
 from fashion_rir.errors import ParameterError, WeightsError, check_seed, network_fault, unknown_name
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
@@ -86,6 +87,7 @@ class Backbone:
         input_mode: what the weights were trained on, see `BackboneSpec`.
         model: the Keras model, its input mode built in.
         is_fused: whether its batch normalisation trains in one kernel (see `batch_norm`).
+        pooled_from: the network whose pooling was replaced, which costs as much.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Backbone:
     input_mode: str
     model: object  # keras.Model; Keras is imported only when a network is built
     is_fused: bool = False
+    pooled_from: str = ""
 
     @property
     def embedding_dim(self) -> int:
@@ -118,26 +121,26 @@ class Backbone:
         Raises:
             ParameterError: another dtype (a picture in [0, 1] would become black) or shape.
         """
-        size = self.image_size
-        if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3):
-            raise ParameterError(
-                f"A batch for {self.name} is uint8 of shape (n, {size}, {size}, 3), not "
-                f"{batch.dtype} of shape {batch.shape}; prepare it with `images.fit`."
-            )
+        check_batch(batch, self.image_size, self.name)
         return np.asarray(self.model.predict_on_batch(batch), dtype=np.float32)
 
     def metadata(self, preprocessing: str) -> dict[str, object]:
         """What a feature store and a result record say of the model."""
         fused = {"batch_normalisation": "fused"} if self.is_fused else {}
-        return fused | {
-            "model": f"{self.name}-{self.image_size}-{preprocessing}",
-            "backbone": self.name,
-            "image_size": self.image_size,
-            "preprocessing": preprocessing,
-            "weights": self.weights,
-            "weights_sha256": self.weights_sha256,
-            "embedding_dim": self.embedding_dim,
-        }
+        pooled = {"network": self.pooled_from} if self.pooled_from else {}
+        return (
+            fused
+            | pooled
+            | {
+                "model": f"{self.name}-{self.image_size}-{preprocessing}",
+                "backbone": self.name,
+                "image_size": self.image_size,
+                "preprocessing": preprocessing,
+                "weights": self.weights,
+                "weights_sha256": self.weights_sha256,
+                "embedding_dim": self.embedding_dim,
+            }
+        )
 
 
 def build(name: str, *, weights: str, image_size: int | None = None, seed: int = 0) -> Backbone:
@@ -187,10 +190,7 @@ def _network(spec: BackboneSpec, image_size: int, variant: str | None = None) ->
     import keras
 
     network = getattr(keras.applications, spec.keras_name)(
-        include_top=False,
-        weights=None,
-        pooling="avg",
-        input_shape=(image_size, image_size, 3),
+        include_top=False, weights=None, pooling="avg", input_shape=(image_size, image_size, 3)
     )
     if variant == "v1.5" and spec.keras_name == "ResNet50":
         return keras.Model.from_config(_resnet50_v15_config(network.get_config()))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from fashion_rir.embedding.embed import check_batch
 from fashion_rir.embedding.floors import floor_metadata
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.system import sha256_of
@@ -51,7 +52,7 @@ class ColourHistogram:
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """uint8 (n, size, size, 3) to float32 (n, 197), each of length 1."""
-        _check(batch, self.image_size)
+        check_batch(batch, self.image_size, "a descriptor")
         counts = [_colour_counts(picture[foreground(picture)]) for picture in batch]
         counts = np.reshape(counts, (len(batch), COLOUR_DIM)).astype(np.float32)
         return np.sqrt(counts / counts.sum(axis=1, keepdims=True))
@@ -75,7 +76,7 @@ class Hog:
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """uint8 (n, size, size, 3) to float32 (n, 1765)."""
-        _check(batch, self.image_size)
+        check_batch(batch, self.image_size, "a descriptor")
         found = np.full((len(batch), HOG_DIM + 1), HOG_CONSTANT, dtype=np.float32)
         for row, picture in enumerate(batch):
             found[row, :HOG_DIM] = self._hog.compute(picture)
@@ -100,7 +101,7 @@ class PerceptualHash:
 
     def embed(self, batch: np.ndarray) -> np.ndarray:
         """uint8 (n, size, size, 3) to float32 (n, 64)."""
-        _check(batch, self.image_size)
+        check_batch(batch, self.image_size, "a descriptor")
         codes = np.empty((len(batch), HASH_BITS // 8), dtype=np.uint8)
         for row, picture in enumerate(batch):
             codes[row] = self._hash.compute(_grey(picture))
@@ -205,7 +206,7 @@ class BagOfVisualWords:
 
     def _descriptors(self, batch: np.ndarray) -> list[np.ndarray]:
         """Of each picture: float32, shape (n_keypoints, descriptor_dim)."""
-        _check(batch, self.image_size)
+        check_batch(batch, self.image_size, "a descriptor")
         raw = [self._detector.detectAndCompute(_grey(picture), None)[1] for picture in batch]
         none = np.empty((0, self._detector.descriptorSize()), dtype=np.uint8)
         return [_comparable(none if found is None else found, self.detector) for found in raw]
@@ -254,15 +255,6 @@ def foreground(picture: np.ndarray) -> np.ndarray:
         if mask.any():
             return mask
     return np.ones_like(padding)
-
-
-def _check(batch: np.ndarray, size: int) -> None:
-    given = np.asarray(batch)
-    if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != (size, size, 3):
-        raise ParameterError(
-            f"A batch of pictures is uint8 of shape (n, {size}, {size}, 3), not {given.dtype} of "
-            f"{given.shape}; take it from embeddings.batches."
-        )
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:

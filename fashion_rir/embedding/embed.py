@@ -41,6 +41,25 @@ class Embedder(Protocol):
         """What a feature store says of the model."""
 
 
+def check_batch(batch: np.ndarray, image_size: int, whose: str) -> None:
+    """Refuse what is no batch of pictures, such as one in [0, 1], which would become black.
+
+    Args:
+        batch: should be uint8, shape (n, image_size, image_size, 3), RGB.
+        image_size: side of the square in pixels.
+        whose: what takes it, for the message.
+
+    Raises:
+        ParameterError: another dtype or shape.
+    """
+    given, size = np.asarray(batch), image_size
+    if given.dtype != np.uint8 or given.ndim != 4 or given.shape[1:] != (size, size, 3):
+        raise ParameterError(
+            f"A batch for {whose} is uint8 of shape (n, {size}, {size}, 3), not {given.dtype} of "
+            f"shape {given.shape}; prepare it with `images.fit`."
+        )
+
+
 def embed_catalog(
     catalog: Catalog,
     embedder: Embedder,

@@ -8,7 +8,7 @@ picture.
 import numpy as np
 import pandas as pd
 
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import CatalogError
 from fashion_rir.system import sha256_of
 
@@ -98,7 +98,7 @@ def floor_metadata(
     }
 
 
-def name_embeddings(products: pd.DataFrame, is_train: np.ndarray) -> Model:
+def name_embeddings(products: pd.DataFrame, is_train: np.ndarray) -> Embedded:
     """The floor of the product name alone: TF-IDF of its words (Spärck Jones 1972), no picture.
 
     Args:
@@ -126,10 +126,11 @@ def name_embeddings(products: pd.DataFrame, is_train: np.ndarray) -> Model:
     is_unknown = ~known.any(axis=1)
     vectors = np.column_stack([known, is_unknown]).astype(np.float32)
     metadata = floor_metadata("product-name", 0, "none", vectors.shape[1])
-    return vectors, metadata | {"model": "product-name", "n_unknown": int(is_unknown.sum())}
+    about = {"model": "product-name", "n_unknown": int(is_unknown.sum())}
+    return Embedded(vectors, metadata | about)
 
 
-def oracle_embeddings(products: pd.DataFrame, label: str) -> Model:
+def oracle_embeddings(products: pd.DataFrame, label: str) -> Embedded:
     """The ceiling of anything that sees the photo only: it knows the class of every photo.
 
     Identical photos get one class, the most frequent among their products (of equals the first by
@@ -153,7 +154,6 @@ def oracle_embeddings(products: pd.DataFrame, label: str) -> Model:
         raise CatalogError(f"Product {lone} has no {label}, so no oracle can know it; fill it.")
     codes, names = pd.factorize(classes, sort=True)
     metadata = floor_metadata(f"photo-oracle-{label}", 0, "none", len(names))
-    return np.eye(len(names), dtype=np.float32)[codes], metadata | {
-        "model": f"photo-oracle-{label}",
-        "n_twins_disagree": int((classes != products[label]).sum()),
-    }
+    n_twins_disagree = int((classes != products[label]).sum())
+    about = {"model": f"photo-oracle-{label}", "n_twins_disagree": n_twins_disagree}
+    return Embedded(np.eye(len(names), dtype=np.float32)[codes], metadata | about)

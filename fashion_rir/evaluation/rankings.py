@@ -233,42 +233,47 @@ def score_all(embeddings: np.ndarray, products: pd.DataFrame, measure: str, scor
         scoring.result()
 
 
-def score_rankings(
+def score_views(
     embeddings: np.ndarray,
     products: pd.DataFrame,
+    views: Mapping[str, View],
     *,
     labels: Sequence[str] = RANKED_LABELS,
     measure: str = "cosine",
-    is_query: np.ndarray | None = None,
-    is_gallery: np.ndarray | None = None,
-    hidden: str = "query",
     scoring: Scoring = STANDARD,
-) -> Ranked:
-    """The scores of full rankings under one view.
+) -> dict[str, Ranked]:
+    """The scores of full rankings under some views, all in one pass.
 
     Args:
         embeddings: float32, shape (n_products, embedding_dim), one row a product.
         products: the catalogue's table, in the same order.
+        views: by a name of one's own.
         labels: what makes a product relevant; columns of `products`.
         measure: one of `gallery.MEASURES`.
-        is_query: see `View`, as for `is_gallery` and `hidden`; all products ask if None.
         scoring: what is made of the ranks.
 
+    Returns:
+        By the names of the views.
+
     Raises:
-        ParameterError: unknown `hidden` or measure, no query, lengths that differ, a label of one
-            class, or a cut-off above the gallery.
+        ParameterError: unknown measure, lengths that differ, a label of one class, or a cut-off
+            above the gallery.
         StoreError: see `score_all`.
     """
-    if is_query is None:
-        is_query = np.ones(len(products), dtype=bool)
-    view = View(is_query, is_gallery, hidden)
-    require_lengths(embeddings, products, is_query)
+    for view in views.values():
+        require_lengths(embeddings, products, view.is_query)
     for label in labels:
         check_classes(products[label], label)
-    _check_cutoff(scoring.largest_cutoff, _groups(products, hidden), view)
-    scorer = Scorer(products, {"": view}, labels, scoring)
+    for view in views.values():
+        _check_cutoff(scoring.largest_cutoff, _groups(products, view.hidden), view)
+    scorer = Scorer(products, views, labels, scoring)
     score_all(embeddings, products, measure, scorer)
-    return scorer.result("")
+    return {name: scorer.result(name) for name in views}
+
+
+def everyone(products: pd.DataFrame) -> View:
+    """Every product asks for every other (leave-one-out)."""
+    return View(np.ones(len(products), dtype=bool))
 
 
 def class_codes(labels: pd.Series) -> np.ndarray:

@@ -24,12 +24,7 @@ BLOCK = 512  # products at a time
 
 ROUNDING = 1e-12  # distances below it are those of equal directions
 
-MEASURED = (
-    "silhouette",
-    "intra_class_distance",
-    "inter_class_distance",
-    "separation_ratio",
-)
+MEASURED = ("silhouette", "intra_class_distance", "inter_class_distance", "separation_ratio")
 
 
 @dataclass(frozen=True)

@@ -84,10 +84,7 @@ def threshold_curve(distances: np.ndarray, is_match: np.ndarray) -> Curve:
     found, accepted = n_matching[last], last + 1
     n_others = len(is_match) - n_matching[-1]
     return Curve(
-        distances[last],
-        found / accepted,
-        found / n_matching[-1],
-        (accepted - found) / n_others,
+        distances[last], found / accepted, found / n_matching[-1], (accepted - found) / n_others
     )
 
 

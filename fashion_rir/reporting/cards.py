@@ -15,9 +15,10 @@ import yaml
 from fashion_rir.reporting import pages
 from fashion_rir.studies.analysis.counts import RARE, counts
 from fashion_rir.system import write_text
-from fashion_rir.workspace import old_names, words
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import words
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.records import Record
 
 DATA_CARD = "data"
 
@@ -55,7 +56,7 @@ def texts(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
         RecordError: a record is damaged, or of another schema version.
     """
     cards, missing = {}, []
-    records = _records(workspace.results)
+    records = {record["name"]: record for record in result_records.read_kind(workspace.results)}
     if "eda" in records:
         cards[DATA_CARD] = data_card(records["eda"])
     else:
@@ -63,7 +64,7 @@ def texts(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
     trainings: dict[str, list[dict]] = {kind: [] for kind in kinds()}
     for record in records.values():
         if record["kind"] == "training":
-            trainings[kind_of(record)].append(record)
+            trainings[_model(record)["family"]].append(record)
     for kind, found in trainings.items():
         if found:
             cards[kind] = model_card(kind, found, records.values())
@@ -95,18 +96,6 @@ def card_folder(workspace: Workspace) -> Path:
     return workspace.results.parent / "cards"
 
 
-def kind_of(record: Mapping) -> str:
-    """The key in `kinds` of a record of kind `training`."""
-    inputs = record["inputs"]
-    if "core" in inputs:
-        if "objective" in inputs:
-            return "contrastive-end-to-end"
-        return "from-scratch" if str(inputs["run"]).startswith("scratch") else "label-end-to-end"
-    if "objective" in inputs:
-        return "contrastive-heads"
-    return "attribute-heads" if "labels" in inputs else "label-heads"
-
-
 def data_card(record: Mapping) -> str:
     """The data card, from the record `eda`."""
     counted = {column: counts(dict(record), column) for column in record["counts"]}
@@ -130,7 +119,7 @@ def data_card(record: Mapping) -> str:
     )  # fmt: skip
 
 
-def model_card(kind: str, trainings: Sequence[Mapping], records: Iterable[Mapping]) -> str:
+def model_card(kind: str, trainings: Sequence[Record], records: Iterable[Record]) -> str:
     """The card of a kind of model.
 
     Args:
@@ -138,10 +127,10 @@ def model_card(kind: str, trainings: Sequence[Mapping], records: Iterable[Mappin
         trainings: its records of kind `training`.
         records: where its records of kind `retrieval` are among.
     """
-    trained = {_identity(_model(one)) for one in trainings}
+    trained = {one["inputs_hash"] for one in trainings}
     by_cosine = [one for one in records if one["kind"] == "retrieval"
                  and one["inputs"]["measure"] == "cosine"]  # fmt: skip
-    scored = [one for one in by_cosine if _identity(_model(one)) in trained]
+    scored = [one for one in by_cosine if _model(one).get("training") in trained]
     named = (str(one["inputs"]["model"]["weights"]).split("+") for one in trainings)
     weights = sorted({name for names in named for name in names})
     return pages.render(
@@ -157,11 +146,6 @@ def model_card(kind: str, trainings: Sequence[Mapping], records: Iterable[Mappin
         weights=weights,
         is_stand_in=any("resnet50-v1.5" in name for name in weights),
     )  # fmt: skip
-
-
-def _records(folder: Path) -> dict[str, dict]:
-    names = sorted(path.stem for path in folder.glob("*.json"))
-    return {name: result_records.read(folder, name) for name in names}
 
 
 def _shares(counts: pd.Series) -> list[str]:
@@ -203,23 +187,16 @@ def _accuracy(record: Mapping) -> float | None:
     return accuracy.get("articleType", accuracy).get("micro")
 
 
-def _score_cells(records: Sequence[Mapping]) -> tuple:
+def _score_cells(records: Sequence[Record]) -> tuple:
     cells = []
     for protocol, label, metric in SCORES.values():
-        found = [value for one in records if (value := _score(one, protocol, label, metric))]
-        if not found:
-            cells.append("")
-            continue
-        cells.append(f"{sum(estimate['value'] for estimate in found) / len(found):.3f}")
-    maps = [_score(one, *SCORES["mAP, held out"]) for one in records]
-    spread = f"{pd.Series([one['value'] for one in maps]).std():.3f}" if len(maps) > 1 else ""
-    interval = f"{maps[0]['low']:.3f} to {maps[0]['high']:.3f}"
-    return *cells, spread, interval, f"`{records[0]['inputs']['model']['weights_sha256'][:12]}`"
-
-
-def _score(record: Mapping, protocol: str, label: str, metric: str) -> dict[str, float] | None:
-    found = record["protocols"].get(protocol, {}).get("labels", {}).get(label, {})
-    return found.get("micro", {}).get(metric)
+        scored = [one for one in records if one.has_scores(protocol, label)]
+        found = [one.estimate(protocol, label, metric).value for one in scored]
+        cells.append(f"{sum(found) / len(found):.3f}" if found else "")
+    maps = [one.estimate(*SCORES["mAP, held out"]) for one in records]
+    spread = f"{pd.Series([one.value for one in maps]).std():.3f}" if len(maps) > 1 else ""
+    interval = f"{maps[0].low:.3f} to {maps[0].high:.3f}"
+    return *cells, spread, interval, f"`{_model(records[0])['weights_sha256'][:12]}`"
 
 
 def _by_name(records: Sequence[Mapping]) -> dict[str, list[Mapping]]:
@@ -232,17 +209,7 @@ def _by_name(records: Sequence[Mapping]) -> dict[str, list[Mapping]]:
     return groups
 
 
-def _model(record: Mapping) -> dict[str, object]:
-    """The model of a training, or of a retrieval with what was trained, as `words` takes it."""
-    inputs = record["inputs"]
-    if record["kind"] == "retrieval":
-        return old_names.completed(inputs["model"])
-    statistics = {key: inputs[key] for key in ("statistics",) if key in inputs}
-    about = {"family": kind_of(record), "run": inputs["run"], "seed": str(inputs["seed"])}
-    return {**inputs["model"], **about, **statistics, "model": record["name"]}
-
-
-def _identity(model: Mapping[str, object]) -> tuple:
-    """What a training and the retrieval with its network have in common."""
-    keys = ("family", "run", "seed", "statistics", "features", "backbone", "image_size")
-    return tuple(model.get(key) for key in keys)
+def _model(record: Mapping) -> dict[str, str]:
+    """The model of a record, as `words` takes it."""
+    named = {"model": record["name"]} if record["kind"] == "training" else {}
+    return record["inputs"]["model"] | named

@@ -6,6 +6,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from fashion_rir.workspace import tables, words
+from fashion_rir.workspace.records import Record
 
 METRICS = ("mAP", "hit_rate@1", "hit_rate@10", "precision@10")
 
@@ -13,7 +14,7 @@ MOST_ROWS = 8  # of the report; the rest is folded
 
 
 def scores(
-    records: Sequence[dict], *, protocol: str = "held_out", label: str = "articleType",
+    records: Sequence[Record], *, protocol: str = "held_out", label: str = "articleType",
     with_seed: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """The models of one set of products, the best first.
@@ -38,7 +39,7 @@ def scores(
     )  # fmt: skip
 
 
-def shown(records: Sequence[dict]) -> dict[str, object]:
+def shown(records: Sequence[Record]) -> dict[str, object]:
     """What the report says of the models of one set of products.
 
     Args:
@@ -67,9 +68,9 @@ def shown(records: Sequence[dict]) -> dict[str, object]:
     }
 
 
-def _with_name(record: dict, name: str) -> dict:
+def _with_name(record: Record, name: str) -> Record:
     model = record["inputs"]["model"] | {"model": name}
-    return record | {"inputs": record["inputs"] | {"model": model}}
+    return Record(record | {"inputs": record["inputs"] | {"model": model}})
 
 
 def _seeds_together(table: pd.DataFrame) -> pd.DataFrame:

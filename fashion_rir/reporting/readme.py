@@ -1,6 +1,5 @@
 """The README's table and figure of results, made from the committed records of the full run."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from fashion_rir.errors import RecordError
 from fashion_rir.evaluation import intervals
 from fashion_rir.reporting import pages
 from fashion_rir.studies import names
-from fashion_rir.system import write_text
+from fashion_rir.system import sha256_of, write_text
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import tables, words
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.records import Record
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -24,7 +24,9 @@ NUMBERS_KEY = "Numbers"  # of the PNG's own text: the hash of what it shows
 
 SEEDS = (20, 21, 22)
 
-_THREE = "mobilenetv2-128-resize+mobilenetv2-128-pad+resnet50-224-pad"
+_THREE = names.cost_groups(
+    ["mobilenetv2-128-resize", "mobilenetv2-128-pad", "resnet50-224-pad"], SEEDS
+)
 
 _FIVE = ["mobilenetv2-128-resize", "mobilenetv2-128-pad", "mobilenetv2-224-resize",
          "resnet50-224-pad", "colour-histogram-64-resize"]  # fmt: skip
@@ -38,9 +40,9 @@ RECORDS = {
     "model": [
         _ATTRIBUTES["type-first, seeds averaged"][0],
         _ATTRIBUTES["joined, seeds averaged"][0],
-        f"dense512-{_THREE}-seeds20+21+22-posterior-cosine",
+        _THREE["heads of all seeds"][0],
         _CONTRASTIVE["supervised head"][0],
-        f"{_THREE}-cosine",
+        _THREE["all three as they are"][0],
         "resnet50-224-resize-cosine",
         "resnet50-224-pad-cosine",
         "mobilenetv2-128-resize-cosine",
@@ -66,7 +68,7 @@ COLUMNS = {  # of the table: label and metric
 }
 
 
-def headline(workspace: Workspace) -> tuple[pd.DataFrame, list[dict]]:
+def headline(workspace: Workspace) -> tuple[pd.DataFrame, list[Record]]:
     """The best of each family, floors and ceilings, held out.
 
     Args:
@@ -83,7 +85,7 @@ def headline(workspace: Workspace) -> tuple[pd.DataFrame, list[dict]]:
     kinds, records = [], []
     for kind, wanted in RECORDS.items():
         for name in wanted:
-            if name in LATER and not (workspace.results / f"{name}.json").exists():
+            if name in LATER and not result_records.is_there(workspace.results, name):
                 continue
             kinds.append(kind)
             records.append(result_records.read(workspace.results, name))
@@ -122,7 +124,7 @@ def numbers_hash(workspace: Workspace) -> str:
     """SHA-256 of the numbers that the figure shows, as its file must name it."""
     table, _ = headline(workspace)
     shown = table[["kind", "mAP", "low", "high"]].round(intervals.DIGITS)
-    return hashlib.sha256(shown.to_csv(lineterminator="\n").encode()).hexdigest()
+    return sha256_of(shown.to_csv(lineterminator="\n"))
 
 
 def draw_figure(workspace: Workspace) -> Path:
@@ -191,15 +193,14 @@ def write(workspace: Workspace) -> Path:
     return path
 
 
-def _cells(record: dict) -> dict[str, object]:
-    held_out = record["protocols"]["held_out"]
+def _cells(record: Record) -> dict[str, object]:
     cells: dict[str, object] = {}
     for column, (label, metric) in COLUMNS.items():
-        found = held_out.get("graded", {}) if label == "graded" else held_out["labels"][label]
-        estimate = found.get("micro", {}).get(metric)
-        cells[column] = estimate["value"] if estimate else None
+        is_scored = record.has_scores("held_out", label)
+        found = record.estimate("held_out", label, metric) if is_scored else None
+        cells[column] = found.value if found else None
         if column == "mAP":
-            cells |= {"low": estimate["low"], "high": estimate["high"]}
+            cells |= {"low": found.low, "high": found.high}
     return cells | {"weights": record["inputs"]["model"]["weights"]}
 
 

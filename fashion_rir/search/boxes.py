@@ -291,10 +291,7 @@ def study(
 
 
 def _count_hits(
-    photo: Image.Image,
-    true: Mapping[int, Box],
-    labels: Mapping[int, str],
-    search: Search,
+    photo: Image.Image, true: Mapping[int, Box], labels: Mapping[int, str], search: Search
 ) -> dict[str, int]:
     """Hits by each of the three ways, and the right and the found boxes, in one photo."""
     unlabelled = [one for one in true if not isinstance(labels.get(one), str)]

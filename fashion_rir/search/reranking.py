@@ -227,10 +227,7 @@ def concatenate(matrices: Sequence[np.ndarray], *, weights: Sequence[float]) -> 
 
 
 def _expanded(
-    vectors: np.ndarray,
-    gallery: Gallery,
-    nearest: Callable[[slice], Matches],
-    alpha: float,
+    vectors: np.ndarray, gallery: Gallery, nearest: Callable[[slice], Matches], alpha: float
 ) -> np.ndarray:
     """Each vector with its nearest in the gallery; see `expand_queries`."""
     if not (np.isfinite(alpha) and alpha >= 0):

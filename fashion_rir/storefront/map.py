@@ -25,7 +25,7 @@ OTHERS = "#9a9a9a"
 
 N_NEIGHBOURS = 15
 
-USUAL = "-perplexity30-seed20-"  # the map that is taken where there are several
+USUAL = {"perplexity": 30, "seed": 20}  # the map that is taken where there are several
 
 HOW_TO_MAP = "run notebook 07 on this profile (`fashion-rir study --only 07`)"
 
@@ -41,19 +41,21 @@ def open_map(shop: Shop, metadata: Mapping[str, str]) -> np.ndarray:
     """
     folder = shop.workspace.data / "projections" / shop.workspace.profile
     model = metadata.get("model", "this model")
-    paths = sorted(folder.glob(f"tsne-{model}-perplexity*.npz"), key=lambda p: USUAL not in p.name)
-    for path in paths:
+    wanted = {key: metadata.get(key) for key in ("model", "weights_sha256")}
+    found = []
+    for path in sorted(folder.glob("*.npz")):
         try:
             with np.load(path, allow_pickle=False) as file:
                 about = json.loads(str(file["text"]))["about"]
-                ids, coordinates = file["ids"], file["coordinates"]
-            weights = about["model"].get("weights_sha256")
+                is_same = about["data_hash"] == shop.data_hash
+                is_same &= {key: about["model"].get(key) for key in wanted} == wanted
+                if is_same and np.array_equal(file["ids"], shop.products["id"]):
+                    is_usual = USUAL.items() <= about["settings"].items()
+                    found.append((not is_usual, file["coordinates"]))
         except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):
             continue  # a damaged map: another one may be whole
-        is_same = about["data_hash"] == shop.data_hash
-        is_same &= weights == metadata.get("weights_sha256")
-        if is_same and np.array_equal(ids, shop.products["id"]):
-            return coordinates
+    if found:
+        return min(found, key=lambda one: one[0])[1]
     raise StoreError(f"There is no t-SNE map of {model} yet; {HOW_TO_MAP}.")
 
 

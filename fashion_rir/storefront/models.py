@@ -6,7 +6,6 @@ same file. A store that is missing, locked, half-written or of another catalogue
 sentence that says how to build it.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,8 +24,9 @@ from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import FashionRirError, RecordError, StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.shop import Shop
-from fashion_rir.system import write_text
+from fashion_rir.system import sha256_of, write_text
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 Say = Callable[[str], None]
 
@@ -122,8 +122,7 @@ def open_gallery(
     made = Gallery(vectors, shop.products["id"], measure)
     partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     made.save(partial)
-    text = json.dumps({"metadata": metadata})
-    (partial / "source.json").write_text(text, encoding="utf-8")
+    write_text(partial / "source.json", json.dumps({"metadata": metadata}), StoreError)
     _put_in_place(partial, folder)
     return Gallery.load(folder, measure), metadata
 
@@ -137,8 +136,8 @@ def _gallery_folder(shop: Shop, model: str, measure: str) -> Path:
     status = shop.workspace.feature_store(model).stat()
     source = f"{shop.data_hash} {status.st_size} {status.st_mtime_ns}"
     kind = "cosine" if measure == "cosine" else "plain"
-    name = f"{kind}-{hashlib.sha256(source.encode()).hexdigest()[:12]}"
-    return shop.folder / "galleries" / model / name
+    name = f"{kind}-{sha256_of(source)[:12]}"
+    return shop.folder / "galleries" / short_name(model) / name
 
 
 def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
@@ -205,7 +204,7 @@ def calibration(
         `thresholds` (distances, ascending), `precision` and `recall` in [0, 1]: equally long;
         empty if the test products hold no pair of one type, or of two.
     """
-    name = f"thresholds-{model}-{gallery.measure}"
+    name = short_name("thresholds", model, gallery.measure)
     recorded = _recorded_curve(shop, name)
     if recorded:
         return recorded
@@ -224,10 +223,10 @@ def calibration(
 
 
 def _recorded_curve(shop: Shop, name: str) -> dict[str, list[float]] | None:
-    if not (shop.workspace.results / f"{name}.json").exists():
-        return None
     from fashion_rir.workspace import records as result_records
 
+    if not result_records.is_there(shop.workspace.results, name):
+        return None
     try:
         record = result_records.read(shop.workspace.results, name)
     except RecordError:

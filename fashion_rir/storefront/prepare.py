@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, onnx_engine
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import FashionRirError, StoreError, WeightsError
 from fashion_rir.search.gallery import MEASURES
@@ -16,7 +16,7 @@ from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings
 
 Say = Callable[[str], None]
-MakeMap = Callable[[Workspace, Catalog, Model, MapSettings], object]
+MakeMap = Callable[[Workspace, Catalog, Embedded, MapSettings], object]
 
 MAP_PRODUCTS = 5000  # a map of more products takes minutes: notebook 07 makes it
 

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from fashion_rir.data.catalog import COLUMNS, Catalog
 from fashion_rir.errors import ImageError, ParameterError, StoreError
 from fashion_rir.storefront.photos import as_jpeg
-from fashion_rir.system import remove_where_possible, write_text
+from fashion_rir.system import remove_where_possible, whole_file, write_text
 from fashion_rir.workspace.folders import Workspace
 
 SCHEMA_VERSION = 1
@@ -148,16 +148,14 @@ def prepare(
     say(f"Putting {len(catalog):,} products into the shop window")
     folder = shop_folder(workspace)
     stem = f"{data_hash[:12]}-{os.getpid()}-{time.time_ns()}"  # never a name that is mapped
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        sizes = _pack(catalog, folder / f"photos-{stem}.bin")
-        catalog.products.assign(photo_bytes=sizes).to_parquet(folder / f"products-{stem}.parquet")
-        about = {"schema": SCHEMA_VERSION, "data_hash": data_hash, "stem": stem}
-        write_text(folder / "shop.json", json.dumps(about), StoreError)  # last: then all is there
-        made = (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet"))
-        remove_where_possible(file for file in made if stem not in file.name)
-    except OSError as error:
-        raise StoreError(f"Cannot write the shop window in {folder} ({error.strerror}).") from error
+    with whole_file(folder / f"photos-{stem}.bin", StoreError) as partial:
+        sizes = _pack(catalog, partial)
+    with whole_file(folder / f"products-{stem}.parquet", StoreError) as partial:
+        catalog.products.assign(photo_bytes=sizes).to_parquet(partial)
+    about = {"schema": SCHEMA_VERSION, "data_hash": data_hash, "stem": stem}
+    write_text(folder / "shop.json", json.dumps(about), StoreError)  # last: then all is there
+    made = (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet"))
+    remove_where_possible(file for file in made if stem not in file.name)
     return open_shop(workspace)
 
 

@@ -10,12 +10,11 @@ import pandas as pd
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.splits import ASKED_PROTOCOLS, Asking
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
-from fashion_rir.workspace import records as result_records
 
 
 def choose(
@@ -47,24 +46,23 @@ def choose(
         raise ParameterError(f"There is nothing to choose for {metadata['model']}; give a grid.")
     parts = asking.parts
     inputs = {
-        **result_records.describe(study.workspace, study.catalog, metadata),
+        **study.describe(metadata),
         "n_fit": int(parts.is_fit.sum()),
         "n_queries": len(asking.validation_queries(type_codes(study.catalog))),
         "grid": [dict(parameters) for parameters in grid],
         "seed": asking.seed,
         **inputs,
     }
-    name = f"choice-{metadata['model']}"
-    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
-        return record
-    rows = [{**some, "validation mAP": intervals.rounded(score(**some))} for some in grid]
-    best = max(range(len(rows)), key=lambda row: rows[row]["validation mAP"])
-    record = result_records.make_record("choice", name, inputs, rows=rows, chosen=dict(grid[best]))
-    result_records.write(record, study.workspace.results)
-    return record
+
+    def tried() -> dict[str, object]:
+        rows = [{**some, "validation mAP": intervals.rounded(score(**some))} for some in grid]
+        best = max(range(len(rows)), key=lambda row: rows[row]["validation mAP"])
+        return {"rows": rows, "chosen": dict(grid[best])}
+
+    return study.record("choice", f"choice-{metadata['model']}", inputs, tried)
 
 
-def score(study: Study, model: Model, asking: Asking) -> Model:
+def score(study: Study, model: Embedded, asking: Asking) -> Embedded:
     """Score embeddings as `asking` says; gives them back.
 
     Args:
@@ -76,18 +74,6 @@ def score(study: Study, model: Model, asking: Asking) -> Model:
         study, model, asking.parts.is_test, measure="cosine", protocols=ASKED_PROTOCOLS
     )
     return model
-
-
-def named(metadata: Mapping[str, object], method: str, **parameters: object) -> dict:
-    """The metadata of what a method makes of a model.
-
-    Args:
-        metadata: of the model.
-        method: becomes a part of the name.
-        parameters: what else the embeddings depend on.
-    """
-    name = f"{metadata['model']}+{method}"
-    return {**metadata, **parameters, "model": name, "transform": method}
 
 
 def type_codes(catalog: Catalog) -> np.ndarray:

@@ -1,19 +1,15 @@
 """One table of every model of a profile, what it costs, and which ones no other beats."""
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from fashion_rir.embedding import backbones, embed, onnx_engine
-from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.embedding import embed
+from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.studies.study import Study
-from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
-from fashion_rir.workspace.folders import Workspace
 
 COSTS_NAME = "embedding-costs"
 
@@ -22,10 +18,6 @@ BATCH_SIZE = 64
 HEAD = "head"  # what the cost of a head is looked up by
 
 HEAD_CLASSES = 130  # about as many articleTypes as the real catalogue has
-
-POOLING_IN_NAME = re.compile(r"-gem[\d.]+")  # costs nothing beside the network
-
-SEEDS_IN_NAME = re.compile(r"-seeds([\d+]+)")
 
 EMBEDDING_COST, TRAINING_COST = "ms an image", "training s"
 
@@ -36,7 +28,6 @@ def measure_costs(
     study: Study,
     embedders: Sequence[embed.Embedder],
     *,
-    engine: str = "keras",
     head_dim: int,
     n_pictures: int = 256,
     n_rounds: int = 3,
@@ -49,7 +40,6 @@ def measure_costs(
     Args:
         study: its products, split, seed and folders.
         embedders: backbones, and whatever else embeds.
-        engine: what runs the backbones, see `stores.embed`.
         head_dim: numbers a product that a head on stored embeddings takes; a head with a hidden
             layer of 512 and 130 classes is measured, too.
         n_pictures: that are embedded in a round, at least 1.
@@ -67,36 +57,19 @@ def measure_costs(
             "Costs are measured of at least 1 embedder, picture, round and number, not of "
             f"{len(embedders)}, {n_pictures}, {n_rounds} and {head_dim}."
         )
-    names = study.catalog.products["image_name"].tolist()[:n_pictures]
     about = {_key(one): one.metadata("resize") for one in embedders}
     inputs = {
         "profile": study.workspace.profile,
         "data_hash": study.catalog.data_hash,
         "embedders": {key: {k: str(v) for k, v in one.items()} for key, one in about.items()},
-        "engine": engine,
+        "engine": study.engine,
         "head_dim": head_dim,
-        "n_pictures": len(names),
+        "n_pictures": min(n_pictures, len(study.catalog)),
         "n_rounds": n_rounds,
         "batch_size": BATCH_SIZE,
     }
-    if (
-        record := result_records.read_same(study.workspace.results, COSTS_NAME, inputs)
-    ) is not None:
-        return record
-    from fashion_rir.training import end_to_end  # with Keras, which the tables do without
-
-    pictures = {
-        size: end_to_end.load_pictures(study.catalog, names, size, "resize")
-        for size in {one.image_size for one in embedders}
-    }
-    running = {_key(one): _running(study.workspace, one, engine) for one in embedders}
-    work = {key: (one.embed, pictures[one.image_size]) for key, one in running.items()}
-    work[HEAD] = _head_work(len(names), head_dim)
-    costs = {key: round(1000 * took / len(names), 4) for key, took in
-             _fastest(work, n_rounds).items()}  # fmt: skip
-    record = result_records.make_record("cost", COSTS_NAME, inputs, timings={"ms_an_image": costs})
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("cost", COSTS_NAME, inputs,
+                        lambda: _measured(study, embedders, inputs))  # fmt: skip
 
 
 def cost_table(record: Mapping, *, reference: str) -> pd.DataFrame:
@@ -138,7 +111,8 @@ def embedding_cost(model: Mapping[str, str], costs: Mapping[str, float]) -> floa
     A network that sees the photo prepared in two ways is asked twice. A head comes on top.
 
     Args:
-        model: a retrieval record's `inputs.model`; several networks are joined by `+`.
+        model: a retrieval record's `inputs.model`; several networks are joined by `+`. Where its
+            pooling is not the network's own, which costs nothing, `network` is the network.
         costs: `ms_an_image` of a cost record.
 
     Returns:
@@ -149,53 +123,55 @@ def embedding_cost(model: Mapping[str, str], costs: Mapping[str, float]) -> floa
         >>> embedding_cost(two, {"mobilenetv2-128": 5.0, "resnet50-224": 40.0})
         45.0
     """
-    networks = POOLING_IN_NAME.sub("", model["backbone"]).split("+")
+    networks = model.get("network", model["backbone"]).split("+")
     keys = map(cost_key, networks, model["image_size"].split("+"))
     parts = [*keys, HEAD] if HEAD in model else keys
     return float(sum(costs.get(part, np.nan) for part in parts))
 
 
-def training_cost(record: Mapping, seconds: Mapping[str, float]) -> float:
-    """Seconds that training took for the model of a retrieval record, without pretraining.
+def training_cost(model: Mapping[str, str], seconds: Mapping[str, float]) -> float:
+    """Seconds that training took for a model, without pretraining.
 
     Args:
-        record: of kind `retrieval`. If its model's metadata have `trainings`, these are the names
-            of its trainings, with spaces between. Else its training is the one whose name the
-            model's begins with; one of several seeds (`-seeds20+21`) has one for each.
-        seconds: by the name of each training record.
+        model: a retrieval record's `inputs.model`; `training` holds the hashes of its trainings'
+            records, joined by `+`.
+        seconds: by the hash of each training's record.
 
     Returns:
-        0 for a model without training; not a number where a named training has no record.
+        0 for a model without training; not a number where a training has no record.
 
     Example:
-        >>> record = {"inputs": {"model": {"model": "probe-a-seeds1+2-posterior"}}}
-        >>> training_cost(record, {"probe-a-seed1": 3.0, "probe-a-seed2": 4.0})
+        >>> training_cost({"training": "1a+2b"}, {"1a": 3.0, "2b": 4.0})
         7.0
     """
-    model = record["inputs"]["model"]
-    if "trainings" in model:
-        return float(sum(seconds.get(name, np.nan) for name in model["trainings"].split()))
-    name = model["model"]
-    names = [name]
-    if several := SEEDS_IN_NAME.search(name):
-        names = [name.replace(several[0], f"-seed{seed}") for seed in several[1].split("+")]
-    found = [[known for known in seconds if _belongs(one, known)] for one in names]
-    return float(sum(seconds[max(known, key=len)] for known in found if known))
+    trainings = model["training"].split("+") if "training" in model else []
+    return float(sum(seconds.get(one, np.nan) for one in trainings))
+
+
+def _measured(
+    study: Study, embedders: Sequence[embed.Embedder], inputs: Mapping
+) -> dict[str, object]:
+    """The content of the record of `measure_costs`."""
+    from fashion_rir.training import end_to_end  # with Keras, which the tables do without
+
+    n_pictures = inputs["n_pictures"]
+    names = study.catalog.products["image_name"].tolist()[:n_pictures]
+    pictures = {
+        size: end_to_end.load_pictures(study.catalog, names, size, "resize")
+        for size in {one.image_size for one in embedders}
+    }
+    running = {_key(one): stores.on_engine(study.workspace, one, inputs["engine"])
+               for one in embedders}  # fmt: skip
+    work = {key: (one.embed, pictures[one.image_size]) for key, one in running.items()}
+    work[HEAD] = _head_work(n_pictures, inputs["head_dim"])
+    costs = {key: round(1000 * took / n_pictures, 4)
+             for key, took in _fastest(work, inputs["n_rounds"]).items()}  # fmt: skip
+    return {"timings": {"ms_an_image": costs}}
 
 
 def _key(embedder: embed.Embedder) -> str:
     about = embedder.metadata("resize")
     return cost_key(str(about["backbone"]), str(about["image_size"]))
-
-
-def _running(workspace: Workspace, embedder: embed.Embedder, engine: str) -> embed.Embedder:
-    """The embedder, or a backbone's faster twin."""
-    if engine not in stores.ENGINES:
-        raise unknown_name("engine", engine, stores.ENGINES)
-    if engine == "keras" or not isinstance(embedder, backbones.Backbone):
-        return embedder
-    export = f"{embedder.name}-{embedder.image_size}-{embedder.weights_sha256[:12]}"
-    return onnx_engine.OnnxBackbone(embedder, workspace.onnx_model(export))
 
 
 def _head_work(n_products: int, dim: int) -> Work:
@@ -218,14 +194,3 @@ def _fastest(work: Mapping[str, Work], n_rounds: int) -> dict[str, float]:
                 run(inputs[first : first + BATCH_SIZE])
             fastest[key] = min(fastest[key], time.perf_counter() - start)
     return fastest
-
-
-def _belongs(model: str, training: str) -> bool:
-    """Whether a model's name says that it was made by a training."""
-    return model == training or model.startswith(f"{training}-")
-
-
-def read_kind(folder: Path, kind: str) -> list[dict]:
-    """All records of a kind, also of different catalogues."""
-    records = [result_records.read(folder, file.stem) for file in sorted(folder.glob("*.json"))]
-    return [record for record in records if record["kind"] == kind]

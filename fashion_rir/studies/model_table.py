@@ -1,6 +1,5 @@
-"""Model table."""
+"""One table of every model of a profile, and which ones no other beats."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,16 +11,10 @@ from fashion_rir.studies.costs import (
     EMBEDDING_COST,
     TRAINING_COST,
     embedding_cost,
-    read_kind,
     training_cost,
 )
-from fashion_rir.workspace import tables
-
-INPUT_IN_NAME = r"-\d+-(?:resize|pad-white|pad|crop)"  # pixels, and how a photo becomes square
-
-SOURCES_IN_NAME = re.compile(rf"[a-z0-9]+{INPUT_IN_NAME}(?:\+[a-z0-9-]+?{INPUT_IN_NAME}){{2,}}")
-
-SEED_IN_NAME = re.compile(r"-seed(\d+)")
+from fashion_rir.workspace import tables, words
+from fashion_rir.workspace.records import Record, read_kind
 
 COLUMNS = {  # of the table: label and metric
     "mAP": ("articleType", "mAP"),
@@ -42,10 +35,10 @@ def model_table(
         measure: one of `gallery.MEASURES`.
 
     Returns:
-        The table: index `model`, without its seed; `seeds` (how many), `dim`, `weights`; for each
-        of `COLUMNS` the means over the seeds, held out and `unseen`, micro and `macro`; `training
-        s` (of one seed) and `ms an image` where they were measured. And the records that are left
-        out: columns `record` and `reason`.
+        The table: index `model`, in words, without its seed; `seeds` (how many), `dim`, `weights`;
+        for each of `COLUMNS` the means over the seeds, held out and `unseen`, micro and `macro`;
+        `training s` (of one seed) and `ms an image` where they were measured. And the records that
+        are left out: columns `record` and `reason`.
 
     Raises:
         RecordError: no record is left.
@@ -56,40 +49,19 @@ def model_table(
             f"{folder} has no retrieval record by {measure} of this catalogue under both "
             "protocols; run the notebooks first."
         )
-    groups: dict[str, list[dict]] = {}
-    for record in records:
-        groups.setdefault(SEED_IN_NAME.sub("", record["inputs"]["model"]["model"]), []).append(
-            record
-        )
+    groups: dict[str, list[Record]] = {}
+    named = words.distinct((record["inputs"]["model"] for record in records), with_seed=False)
+    for name, record in zip(named, records, strict=True):
+        groups.setdefault(name, []).append(record)
     table = tables.seed_table(groups, protocol="held_out", metrics=[]).set_index("model")
     for protocol in ("held_out", "unseen"):
         for average in ("micro", "macro"):
             found = tables.seed_table(groups, protocol=protocol, metrics=COLUMNS.values(),
                                        average=average).set_index("model")  # fmt: skip
-            words = [word for word in (protocol, average) if word not in ("held_out", "micro")]
+            said = [word for word in (protocol, average) if word not in ("held_out", "micro")]
             for name, (label, metric) in COLUMNS.items():
-                table[" ".join([name, *words])] = found[f"{label} {metric}"]
+                table[" ".join([name, *said])] = found[f"{label} {metric}"]
     return _with_costs(table, folder, groups).sort_values("mAP", ascending=False), left_out
-
-
-def short_names(names: Iterable[str]) -> list[str]:
-    """Names that fit into a table or figure: three joined embeddings and more are only counted.
-
-    Args:
-        names: of models; one that would become another's keeps its length.
-
-    Example:
-        >>> short_names(["head-a-32-pad+b-32-pad+c-32-crop-hidden", "a-32-pad+b-32-pad"])
-        ['head-3 embeddings-hidden', 'a-32-pad+b-32-pad']
-    """
-    names = list(names)
-    found = [
-        SOURCES_IN_NAME.sub(lambda one: f"{one[0].count('+') + 1} embeddings", name)
-        for name in names
-    ]
-    return [
-        name if found.count(short) > 1 else short for name, short in zip(names, found, strict=True)
-    ]
 
 
 def pareto_front(
@@ -129,8 +101,8 @@ def pareto_front(
 
 
 def _comparable(
-    records: Iterable[dict], data_hash: str, measure: str
-) -> tuple[list[dict], pd.DataFrame]:
+    records: Iterable[Record], data_hash: str, measure: str
+) -> tuple[list[Record], pd.DataFrame]:
     """The records of one catalogue and measure that all test products were asked for."""
     records = list(records)
     same_data = [r["inputs"]["n_queries"] for r in records if r["inputs"]["data_hash"] == data_hash]
@@ -154,15 +126,15 @@ def _comparable(
 
 
 def _with_costs(
-    table: pd.DataFrame, folder: Path, groups: Mapping[str, Sequence[dict]]
+    table: pd.DataFrame, folder: Path, groups: Mapping[str, Sequence[Record]]
 ) -> pd.DataFrame:
     """The table with what each model costs to train and to embed."""
     trainings = read_kind(folder, "training")
-    seconds = {one["name"]: one["timings"]["training_seconds"] for one in trainings}
+    seconds = {one["inputs_hash"]: one["timings"]["training_seconds"] for one in trainings}
     measured = [one["timings"]["ms_an_image"] for one in read_kind(folder, "cost")]
     costs = {name: cost for some in measured for name, cost in some.items()}
     trained = [
-        float(np.mean([training_cost(record, seconds) for record in groups[name]]))
+        float(np.mean([training_cost(one["inputs"]["model"], seconds) for one in groups[name]]))
         for name in table.index
     ]
     embedded = [embedding_cost(groups[name][0]["inputs"]["model"], costs) for name in table.index]

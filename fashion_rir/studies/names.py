@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from fashion_rir.evaluation import protocols
 from fashion_rir.search.gallery import MEASURES
+from fashion_rir.workspace.short_names import joint_name, short_name
 
 FLOORS = ("mean-colour-32-resize", "raw-pixels-16-resize")
 
@@ -51,34 +52,17 @@ def attribute_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, l
     Returns:
         Names of records by what to call the group in a table.
     """
-    head = f"attributes-final-{'+'.join(models)}"
-    everyone = f"{head}-seeds{'+'.join(map(str, seeds))}"
+    heads = [head_name("attributes-final", models, seed) for seed in seeds]
+    everyone = head_name("attributes-final", models, *seeds)
     groups = {}
     for what in JOINS:
-        groups[what] = [f"{head}-seed{seed}-{what}-cosine" for seed in seeds]
-        groups[f"{what}, seeds averaged"] = [f"{everyone}-{what}-cosine"]
+        groups[what] = [short_name(head, what, "cosine") for head in heads]
+        groups[f"{what}, seeds averaged"] = [short_name(everyone, what, "cosine")]
     taken_out = {
-        f"joined, {name.replace('-', ' ')}": [f"{head}-seed{seeds[0]}-{name}-cosine"]
+        f"joined, {name.replace('-', ' ')}": [short_name(heads[0], name, "cosine")]
         for name in TAKEN_OUT
     }
     return groups | taken_out
-
-
-def joined_pairs(
-    groups: Mapping[str, Sequence[str]], others: Mapping[str, str]
-) -> list[tuple[str, str, str]]:
-    """What notebook 08 compares query by query with the joined embedding of the first seed.
-
-    Args:
-        groups: from `attribute_groups`.
-        others: names of records by what to call them, such as the pretrained network.
-
-    Returns:
-        Two records and a label each, by type, colour and all attributes together.
-    """
-    first = groups["joined"][0]
-    labels = ("articleType", "baseColour", "graded")
-    return [(first, other, label) for other in others.values() for label in labels]
 
 
 def baseline_models(resnet50_image_size: int) -> list[str]:
@@ -122,7 +106,38 @@ def similarity_pairs(*models: str) -> list[tuple[str, str]]:
 
 def comparison_name(first: str, second: str, protocol: str, label: str) -> str:
     """The name of the record that compares two records."""
-    return f"{first}-minus-{second}-{protocol}-{label}"
+    first, second = short_name(first), short_name(second)
+    return short_name("comparison", label, first, "minus", second, protocol)
+
+
+def head_name(run: str, models: Sequence[str], *seeds: int) -> str:
+    """What a head on stored embeddings is called; heads of several seeds that are averaged, too.
+
+    Args:
+        run: such as `dense512`.
+        models: the names of the stored embeddings.
+        seeds: of the trainings.
+
+    Example:
+        >>> head_name("probe", ["resnet50-224-pad"], 20)
+        'probe-resnet50-224-pad-seed20'
+        >>> head_name("probe", ["resnet50-224-pad"], 20, 21)
+        'probe-resnet50-224-pad-seeds20+21'
+    """
+    return f"{run}-{joint_name(models)}-seed{'s' * (len(seeds) > 1)}{'+'.join(map(str, seeds))}"
+
+
+def named(metadata: Mapping[str, object], method: str, **parameters: object) -> dict:
+    """The metadata of what a method makes of a model.
+
+    Args:
+        metadata: of the model.
+        method: becomes a part of the name, and of what was done with the embeddings.
+        parameters: what else the embeddings depend on.
+    """
+    done = [metadata["transform"]] if "transform" in metadata else []
+    about = {"model": f"{metadata['model']}+{method}", "transform": "+".join([*done, method])}
+    return {**metadata, **parameters, **about}
 
 
 def cost_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[str]]:
@@ -136,26 +151,29 @@ def cost_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[s
         Names of records by what to call the group in a table.
     """
     resized, padded, resnet50 = models
-    both, all_three = f"{resized}+{resnet50}", f"{resized}+{padded}+{resnet50}"
-    first = f"dense512-{all_three}-seed{seeds[0]}"
+    both, all_three = [resized, resnet50], [resized, padded, resnet50]
+    first = head_name("dense512", all_three, seeds[0])
 
-    def posteriors(head: str) -> list[str]:
-        return [f"{head}-seed{seed}-posterior-cosine" for seed in seeds]
+    def posteriors(run: str, sources: Sequence[str]) -> list[str]:
+        return [short_name(head_name(run, sources, seed), "posterior-cosine") for seed in seeds]
 
     return {
         "MobileNetV2 as it is": [f"{resized}-cosine"],
         "ResNet50 as it is": [f"{resnet50}-cosine"],
-        "all three as they are": [f"{all_three}-cosine"],
-        "probe on both": posteriors(f"probe-{both}"),
-        "head on MobileNetV2": posteriors(f"dense512-{resized}"),
-        "head on ResNet50": posteriors(f"dense512-{resnet50}"),
-        "head on both": posteriors(f"dense512-{both}"),
-        "head on all three": posteriors(f"dense512-{all_three}"),
-        "its hidden layer": [f"{first}-hidden-cosine"],
+        "all three as they are": [f"{joint_name(all_three)}-cosine"],
+        "probe on both": posteriors("probe", both),
+        "head on MobileNetV2": posteriors("dense512", [resized]),
+        "head on ResNet50": posteriors("dense512", [resnet50]),
+        "head on both": posteriors("dense512", both),
+        "head on all three": posteriors("dense512", all_three),
+        "its hidden layer": [short_name(first, "hidden-cosine")],
         "heads of all seeds": [
-            f"dense512-{all_three}-seeds{'+'.join(map(str, seeds))}-posterior-cosine"
+            short_name(head_name("dense512", all_three, *seeds), "posterior-cosine")
         ],
-        **{f"head + {s:.0%} as they are": [f"{first}-posterior+raw{s}-cosine"] for s in RAW_SHARES},
+        **{
+            f"head + {share:.0%} as they are": [short_name(first, f"posterior+raw{share}-cosine")]
+            for share in RAW_SHARES
+        },
     }
 
 
@@ -177,7 +195,7 @@ def improved_groups(base: str, other: str) -> dict[str, list[str]]:
         base: name of the model that is improved.
         other: of the one that is put beside it.
     """
-    joined = f"{base}+{other}+weighted"
+    joined = f"{joint_name([base, other])}+weighted"
     names = {"as it is": base}
     names |= {f"with {method}": f"{base}+{method}" for method in GRIDS}
     names |= {
@@ -185,7 +203,7 @@ def improved_groups(base: str, other: str) -> dict[str, list[str]]:
         "both, whitened": f"{joined}+whitening",
         "both, whitened, with query-expansion": f"{joined}+whitening+query-expansion",
     }
-    return {shown: [f"{name}-cosine"] for shown, name in names.items()}
+    return {shown: [short_name(name, "cosine")] for shown, name in names.items()}
 
 
 def improved_pairs(base: str, other: str) -> list[tuple[str, str, str]]:
@@ -205,8 +223,9 @@ def contrastive_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str,
     Returns:
         Names of records by what to call the group in a table.
     """
-    joint = "+".join(models)
     return {
-        f"{kind} head": [f"{kind}-{joint}-seed{seed}-projection-cosine" for seed in seeds]
+        f"{kind} head": [
+            short_name(head_name(kind, models, seed), "projection-cosine") for seed in seeds
+        ]
         for kind in CONTRASTIVE_KINDS
     }

@@ -4,6 +4,7 @@ An experiment whose record is there, made from the same inputs, is not run again
 that was broken off goes on where it stopped.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data import splits
 from fashion_rir.data.splits import ASKED_PROTOCOLS, Asking
 from fashion_rir.embedding import embed
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, RecordError, unknown_name
 from fashion_rir.evaluation import intervals
 from fashion_rir.evaluation.protocols import (
@@ -30,17 +30,18 @@ from fashion_rir.evaluation.protocols import (
 )
 from fashion_rir.evaluation.rankings import Rankings
 from fashion_rir.search.transforms import TRANSFORMS
-from fashion_rir.studies.names import comparison_name
+from fashion_rir.studies.names import comparison_name, named
 from fashion_rir.studies.study import Study
 from fashion_rir.system import whole_file
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
+
+N_PAIRS = 20_000  # of random products, whose similarity is measured
 
 
-def transformed(
-    model: tuple[np.ndarray, Mapping[str, object]], name: str, is_train: np.ndarray
-) -> tuple[np.ndarray, dict[str, object]]:
+def transformed(model: Embedded, name: str, is_train: np.ndarray) -> Embedded:
     """A model's embeddings after one of `TRANSFORMS`, learned on training products only.
 
     Args:
@@ -58,13 +59,12 @@ def transformed(
         raise unknown_name("transform", name, TRANSFORMS)
     vectors, metadata = model
     vectors = np.ascontiguousarray(TRANSFORMS[name](vectors, vectors[is_train]), dtype=np.float32)
-    changes = {"model": f"{metadata['model']}+{name}", "embedding_dim": vectors.shape[1]}
-    return vectors, {**metadata, **changes, "transform": name}
+    return Embedded(vectors, named(metadata, name, embedding_dim=vectors.shape[1]))
 
 
 def retrieval(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     measure: str,
@@ -85,35 +85,11 @@ def retrieval(
         (`read_scores`).
     """
     vectors, metadata = model
-    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
-        "n_queries": int(is_query.sum()),
-        "measure": measure,
-        "protocols": list(protocols),
-        "labels": list(EVALUATED_LABELS),
-        "graded_labels": list(GRADED_LABELS),
-        "seed": study.seed,
-    }
-    name = f"{metadata['model']}-{measure}"
-    scores_path = study.workspace.scores / f"{name}.parquet"
-    if (study.workspace.results / f"{name}.json").exists() and scores_path.exists():
-        record = result_records.read(study.workspace.results, name)
-        recorded = record["inputs"].get("protocols", [])
-        is_same = record["inputs_hash"] == result_records.hash_inputs(
-            inputs | {"protocols": recorded}
-        )
-        if is_same and set(protocols) <= set(recorded):  # another notebook may have asked more
-            return record
-    start = time.perf_counter()
-    found = evaluate(
-        vectors, study.catalog.products, is_query, measure=measure, protocols=protocols
-    )
-    summaries = {protocol: summarise(e, seed=study.seed) for protocol, e in found.items()}
-    seconds = time.perf_counter() - start
-    write_scores(found, scores_path)
-    record = result_records.make_record("retrieval", name, inputs, protocols=summaries,
-                                 timings={"evaluation_seconds": round(seconds, 1)})  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+    inputs = _inputs(study, metadata, is_query, measure, protocols)
+    inputs = _widened(study, f"{metadata['model']}-{measure}", inputs)
+    return _scored(study, inputs, lambda asked: evaluate(
+        vectors, study.catalog.products, is_query, measure=measure, protocols=tuple(asked)
+    ))  # fmt: skip
 
 
 def write_scores(found: Mapping[str, Evaluation], path: Path) -> None:
@@ -151,7 +127,7 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
     Raises:
         RecordError: there are none.
     """
-    path = workspace.scores / f"{name}.parquet"
+    path = _scores_path(workspace, name)
     if not path.exists():
         raise RecordError(f"There are no scores at {path}; run the notebook that makes them.")
     try:
@@ -167,22 +143,14 @@ def read_scores(workspace: Workspace, name: str, *, protocol: str, label: str) -
     return chosen.set_index("id")[[*metrics_of(label), "label"]]
 
 
-def comparison(
-    study: Study,
-    first: str,
-    second: str,
-    *,
-    protocol: str = "held_out",
-    label: str = "articleType",
-) -> dict:
-    """The paired difference of two experiments, as a record.
+def comparison(study: Study, first: str, second: str, *, label: str = "articleType") -> dict:
+    """The paired difference of two experiments held out, as a record.
 
     Args:
         study: its products, split, seed and folders.
         first: a record's name.
         second: the record that is subtracted; it may have been asked more queries than `first`,
             only those of `first` count.
-        protocol: one of `protocols.PROTOCOLS`.
         label: what makes a product relevant, or `graded`.
 
     Returns:
@@ -192,59 +160,39 @@ def comparison(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
-    tables = [
-        read_scores(study.workspace, n, protocol=protocol, label=label) for n in (first, second)
-    ]
-    if not set(tables[0].index) <= set(tables[1].index):
-        raise RecordError(
-            f"{first} and {second} were asked different queries and cannot be compared; run both "
-            "with the same split."
-        )
-    tables[1] = tables[1].loc[tables[0].index]
-    differences = {
-        metric: intervals.estimate_dict(
-            intervals.paired_difference(
-                tables[0][metric].to_numpy(), tables[1][metric].to_numpy(), seed=study.seed
-            )
-        )
-        for metric in metrics_of(label)
-    }
-    records = result_records.read_named(study.workspace.results, (first, second))
-    parents = dict(zip((first, second), records, strict=True))
+    protocol = "held_out"
+    records = result_records.read_named(study.results, (first, second))
+    first, second = (record["name"] for record in records)
     inputs = {
         "profile": study.workspace.profile,
-        "data_hash": parents[first]["inputs"]["data_hash"],
+        "data_hash": records[0]["inputs"]["data_hash"],
         "first": first,
         "second": second,
-        "parents": {name: parent["inputs_hash"] for name, parent in parents.items()},
+        "parents": {record["name"]: record["inputs_hash"] for record in records},
         "protocol": protocol,
         "label": label,
         "seed": study.seed,
     }
+
+    def compare() -> dict[str, object]:
+        ours, theirs = _same_queries(study.workspace, (first, second), protocol, label)
+        differences = {
+            metric: intervals.paired_difference(ours[metric], theirs[metric], seed=study.seed)
+            for metric in metrics_of(label)
+        }
+        estimates = {metric: intervals.estimate_dict(one) for metric, one in differences.items()}
+        return {"differences": estimates, "n_queries": len(ours)}
+
     name = comparison_name(first, second, protocol, label)
-    record = result_records.make_record(
-        "comparison", name, inputs, differences=differences, n_queries=len(tables[0])
-    )
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("comparison", name, inputs, compare)
 
 
-def compare_all(
-    study: Study,
-    names: Sequence[str],
-    *,
-    protocol: str = "held_out",
-    label: str = "articleType",
-    metric: str = "mAP",
-) -> dict:
-    """The paired differences between all of some experiments, in one record.
+def compare_all(study: Study, names: Sequence[str]) -> dict:
+    """The paired differences of held-out mAP by articleType of some experiments, in one record.
 
     Args:
         study: its products, split, seed and folders.
         names: of retrieval records that were asked the same queries of the same catalogue.
-        protocol: one of `protocols.PROTOCOLS`.
-        label: what makes a product relevant, or `graded`.
-        metric: one of `protocols.metrics_of(label)`.
 
     Returns:
         A record of kind `comparison-matrix`: `pairs`, a list with `first`, `second`, `value`, `low`
@@ -254,39 +202,30 @@ def compare_all(
     Raises:
         RecordError: one is missing, or they are of different data or queries.
     """
-    parents = dict(
-        zip(names, result_records.read_named(study.workspace.results, names), strict=True)
-    )
-    scores = {
-        name: read_scores(study.workspace, name, protocol=protocol, label=label)[metric]
-        for name in names
-    }
-    first_name, reference = next(iter(scores.items()))
-    for name, values in scores.items():
-        if not values.index.equals(reference.index):
-            raise RecordError(
-                f"{first_name} and {name} were asked different queries and cannot be compared; run "
-                "both with the same split."
-            )
-    pairs = [
-        _pair(first, second, scores[first].to_numpy(), scores[second].to_numpy(), study.seed)
-        for place, first in enumerate(names)
-        for second in names[place + 1 :]
-    ]
+    protocol, label, metric = "held_out", "articleType", "mAP"
+    records = result_records.read_named(study.results, names)
+    names = [record["name"] for record in records]
     inputs = {
         "profile": study.workspace.profile,
-        "data_hash": parents[first_name]["inputs"]["data_hash"],
-        "parents": {name: parent["inputs_hash"] for name, parent in parents.items()},
+        "data_hash": records[0]["inputs"]["data_hash"],
+        "parents": {record["name"]: record["inputs_hash"] for record in records},
         "protocol": protocol,
         "label": label,
         "metric": metric,
         "seed": study.seed,
     }
+
+    def compare() -> dict[str, object]:
+        tables = _same_queries(study.workspace, names, protocol, label, is_part_enough=False)
+        scores = {name: table[metric].to_numpy() for name, table in zip(names, tables, strict=True)}
+        pairs = [
+            _pair(first, second, scores, study.seed)
+            for first, second in itertools.combinations(names, 2)
+        ]
+        return {"models": list(names), "pairs": pairs, "n_queries": len(tables[0])}
+
     name = f"matrix-{protocol}-{label}-{metric}"
-    record = result_records.make_record("comparison-matrix", name, inputs, models=list(names),
-                                 pairs=pairs, n_queries=len(reference))  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("comparison-matrix", name, inputs, compare)
 
 
 def matrix_tables(record: Mapping) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -307,12 +246,7 @@ def matrix_tables(record: Mapping) -> tuple[pd.DataFrame, pd.DataFrame]:
     return difference, is_noise
 
 
-def score_embedder(
-    study: Study,
-    embedder: embed.Embedder,
-    *,
-    preprocessing: str,
-) -> tuple[np.ndarray, dict[str, str]]:
+def score_embedder(study: Study, embedder: embed.Embedder, *, preprocessing: str) -> Embedded:
     """Embed the catalogue into a feature store, and score its retrieval by cosine.
 
     Args:
@@ -321,28 +255,24 @@ def score_embedder(
         preprocessing: that of its training.
 
     Returns:
-        As `score_trained`.
+        The embeddings and their metadata. Two records are written: the retrieval, and the
+        similarity of random pairs (`spread-<model>`).
 
     Raises:
         StoreError: see `stores.embed`.
     """
     model = stores.embed(study.workspace, study.catalog, embedder, preprocessing=preprocessing)
-    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
-    record = retrieval(study, model, is_test, measure="cosine", protocols=("held_out", "unseen"))
-    spread = result_records.make_record(
-        "spread", f"spread-{model[1]['model']}", record["inputs"],
-        similarity=similarity_spread(model[0], seed=study.seed),
-    )  # fmt: skip
-    result_records.write(spread, study.workspace.results)
+    record = retrieval(study, model, study.is_test, measure="cosine", protocols=ASKED_PROTOCOLS)
+    study.record("spread", f"spread-{model[1]['model']}", record["inputs"],
+                 lambda: {"similarity": similarity_spread(model[0], seed=study.seed)})  # fmt: skip
     return model
 
 
-def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: int) -> dict:
+def similarity_spread(embeddings: np.ndarray, *, seed: int) -> dict:
     """How similar two products are that have nothing to do with each other.
 
     Args:
         embeddings: float32 (n_products, embedding_dim).
-        n_pairs: random pairs.
         seed: of the draw.
 
     Returns:
@@ -355,8 +285,8 @@ def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: in
     if len(embeddings) < 2:
         raise ParameterError(f"A pair takes at least 2 products, not {len(embeddings)}.")
     generator = np.random.default_rng(seed)
-    first = generator.integers(len(embeddings), size=n_pairs)
-    second = (first + generator.integers(1, len(embeddings), size=n_pairs)) % len(embeddings)
+    first = generator.integers(len(embeddings), size=N_PAIRS)
+    second = (first + generator.integers(1, len(embeddings), size=N_PAIRS)) % len(embeddings)
     unit = embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
     similarity = np.einsum("ij,ij->i", unit[first], unit[second])
     return {
@@ -367,7 +297,7 @@ def similarity_spread(embeddings: np.ndarray, *, n_pairs: int = 20_000, seed: in
 
 def score_rankings(
     study: Study,
-    model: Model,
+    model: Embedded,
     asking: Asking,
     rank: Callable[..., Rankings],
     parameters: Mapping[str, float],
@@ -388,46 +318,122 @@ def score_rankings(
     vectors, metadata = model
     is_query = asking.is_query()
     protocols = ASKED_PROTOCOLS if asking.n_queries is None else ASKED_PROTOCOLS[:1]
-    inputs = {
-        **result_records.describe(study.workspace, study.catalog, metadata),
+    galleries = {"held_out": np.ones_like(is_query), "unseen": asking.parts.is_test}
+
+    def evaluate_rankings(protocols: Sequence[str]) -> dict[str, Evaluation]:
+        found = {}
+        for protocol in protocols:
+            scorer = Scorer(study.catalog.products, is_query, (protocol,))
+            rows = np.flatnonzero(galleries[protocol])
+            for queries, order in rank(vectors, np.flatnonzero(is_query), rows, **parameters):
+                scorer.add(queries, order)
+            found[protocol] = scorer.result(protocol)
+        return found
+
+    inputs = _inputs(study, metadata, is_query, "cosine", protocols)
+    return _scored(study, inputs, evaluate_rankings)
+
+
+def kept_scores(
+    study: Study, metadata: Mapping[str, object], is_query: np.ndarray, protocol: str,
+    labels: Sequence[str],
+) -> dict[str, pd.DataFrame] | None:  # fmt: skip
+    """The single queries' scores by cosine under a protocol, if `retrieval` has kept them.
+
+    Args:
+        study: its products, split, seed and folders.
+        metadata: of the embeddings.
+        is_query: bool, shape (n_products,): the test products.
+        protocol: one of `protocols.PROTOCOLS`.
+        labels: what makes a product relevant.
+
+    Returns:
+        By label as `read_scores`; None if there are none of the same embeddings and queries.
+    """
+    name = f"{metadata['model']}-cosine"
+    inputs = _widened(study, name, _inputs(study, metadata, is_query, "cosine", (protocol,)))
+    is_there = result_records.read_same(study.results, name, inputs) is not None
+    if not is_there or not _scores_path(study.workspace, name).exists():
+        return None
+    return {label: read_scores(study.workspace, name, protocol=protocol, label=label)
+            for label in labels}  # fmt: skip
+
+
+def _inputs(
+    study: Study, metadata: Mapping[str, object], is_query: np.ndarray, measure: str,
+    protocols: Sequence[str],
+) -> dict[str, object]:  # fmt: skip
+    """What a record of kind `retrieval` depends on."""
+    return study.describe(metadata) | {
         "n_queries": int(is_query.sum()),
-        "measure": "cosine",
+        "measure": measure,
         "protocols": list(protocols),
         "labels": list(EVALUATED_LABELS),
         "graded_labels": list(GRADED_LABELS),
-        "seed": asking.seed,
+        "seed": study.seed,
     }
-    name = f"{metadata['model']}-cosine"
-    scores_path = study.workspace.scores / f"{name}.parquet"
-    if (
-        scores_path.exists()
-        and (record := result_records.read_same(study.workspace.results, name, inputs)) is not None
-    ):
-        return record
-    start = time.perf_counter()
-    galleries = {
-        "held_out": np.ones(len(study.catalog), dtype=bool),
-        "unseen": asking.parts.is_test,
-    }
-    found = {}
-    for protocol in protocols:
-        rows = np.flatnonzero(galleries[protocol])
-        scorer = Scorer(study.catalog.products, is_query, (protocol,))
-        for queries, order in rank(vectors, np.flatnonzero(is_query), rows, **parameters):
-            scorer.add(queries, order)
-        found[protocol] = scorer.result(protocol)
-    summaries = {p: summarise(one, seed=asking.seed) for p, one in found.items()}
-    seconds = time.perf_counter() - start
-    write_scores(found, scores_path)
-    record = result_records.make_record("retrieval", name, inputs, protocols=summaries,
-                                 timings={"evaluation_seconds": round(seconds, 1)})  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+
+
+def _widened(study: Study, name: str, inputs: dict[str, object]) -> dict[str, object]:
+    """The inputs of the record that is there, if it is of the same run and more protocols."""
+    if not result_records.is_there(study.results, name):
+        return inputs
+    record = result_records.read(study.results, name)
+    asked = record["inputs"].get("protocols", [])
+    wider = inputs | {"protocols": asked}
+    is_same = record["inputs_hash"] == result_records.hash_inputs(wider)
+    return wider if is_same and set(inputs["protocols"]) <= set(asked) else inputs
+
+
+def _scored(
+    study: Study,
+    inputs: Mapping[str, object],
+    find: Callable[[Sequence[str]], Mapping[str, Evaluation]],
+) -> dict:
+    """The record of kind `retrieval`; `find` evaluates protocols, where it is not there yet."""
+    name = f"{inputs['model']['model']}-{inputs['measure']}"
+    path = _scores_path(study.workspace, name)
+
+    def evaluated() -> dict[str, object]:
+        start = time.perf_counter()
+        found = find(inputs["protocols"])
+        summaries = {protocol: summarise(one, seed=study.seed) for protocol, one in found.items()}
+        seconds = time.perf_counter() - start
+        write_scores(found, path)
+        return {"protocols": summaries, "timings": {"evaluation_seconds": round(seconds, 1)}}
+
+    return study.record("retrieval", name, inputs, evaluated, beside=path)
+
+
+def _scores_path(workspace: Workspace, name: str) -> Path:
+    return workspace.scores / f"{short_name(name)}.parquet"
+
+
+def _same_queries(
+    workspace: Workspace, names: Sequence[str], protocol: str, label: str,
+    *, is_part_enough: bool = True,
+) -> list[pd.DataFrame]:  # fmt: skip
+    """The scores of several records for the queries of the first.
+
+    Raises:
+        RecordError: a record was not asked these queries, or others too if no part is enough.
+    """
+    tables = [read_scores(workspace, name, protocol=protocol, label=label) for name in names]
+    asked = tables[0].index
+    for name, table in zip(names, tables, strict=True):
+        is_same = table.index.equals(asked)
+        if not (is_same or (is_part_enough and set(asked) <= set(table.index))):
+            raise RecordError(
+                f"{names[0]} and {name} were asked different queries and cannot be compared; run "
+                "both with the same split."
+            )
+    return [table.loc[asked] for table in tables]
 
 
 def _pair(
-    first: str, second: str, ours: np.ndarray, theirs: np.ndarray, seed: int
+    first: str, second: str, scores: Mapping[str, np.ndarray], seed: int
 ) -> dict[str, object]:
+    ours, theirs = scores[first], scores[second]
     estimate = intervals.paired_difference(ours, theirs, seed=seed)
     return {
         "first": first,

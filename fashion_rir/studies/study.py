@@ -11,7 +11,7 @@ from fashion_rir.data import catalog as catalogs
 from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.workspace import parameters, stores
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace, open_workspace
@@ -55,6 +55,19 @@ class Study:
         """Who is trained on, who chooses, and who asks."""
         return splits.split(self.catalog.products, seed=self.seed)
 
+    def describe(self, metadata: Mapping[str, object]) -> dict[str, object]:
+        """What the numbers of every experiment on embeddings depend on; each adds its own.
+
+        Args:
+            metadata: of the embeddings.
+        """
+        return {
+            "profile": self.workspace.profile,
+            "data_hash": self.catalog.data_hash,
+            "n_products": len(self.catalog),
+            "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
+        }
+
     def sample(self, n_products: int | None) -> "Study":
         """The same study on a stratified sample of its products; on all of them if None.
 
@@ -74,7 +87,7 @@ class Study:
         """
         return backbones.build(name, weights=self.weights, image_size=image_size, seed=self.seed)
 
-    def embed(self, network: backbones.Backbone, preprocessing: str) -> Model:
+    def embed(self, network: backbones.Backbone, preprocessing: str) -> Embedded:
         """The products' embeddings by a network: taken from its feature store, or made.
 
         Raises:
@@ -90,6 +103,8 @@ class Study:
         name: str,
         inputs: Mapping[str, object],
         make: Callable[[], Mapping[str, object]],
+        *,
+        beside: Path | None = None,
     ) -> dict:
         """What was measured: the record of an earlier run with the same inputs, or a new one.
 
@@ -98,15 +113,16 @@ class Study:
             name: its file's name, without ending.
             inputs: all that the numbers depend on.
             make: measures; its answer becomes the record's content.
+            beside: a file that `make` leaves; where it is gone, all is made again.
 
         Raises:
             RecordError: an earlier record is damaged, or the place cannot be written.
         """
-        folder = self.workspace.results
-        if (record := result_records.read_same(folder, name, inputs)) is not None:
-            return record
-        record = result_records.make_record(kind, name, inputs, **make())
-        result_records.write(record, folder)
+        is_whole = beside is None or beside.exists()
+        record = result_records.read_same(self.results, name, inputs) if is_whole else None
+        if record is None:
+            record = result_records.make_record(kind, name, inputs, **make())
+            result_records.write(record, self.results)
         return record
 
 

@@ -423,7 +423,7 @@ def _exact(number: float | str) -> Estimate:
 def _read(claims: list[Claim], folder: Path) -> dict[str, dict]:
     """The records that are there, by name."""
     names = dict.fromkeys(name for claim in claims for name in needed_records(claim))
-    there = [name for name in names if (folder / f"{name}.json").exists()]
+    there = [name for name in names if result_records.is_there(folder, name)]
     records = {name: result_records.read(folder, name) for name in there}
     result_records.require_same(records.values(), ["profile"])
     return records

@@ -37,15 +37,6 @@ THESIS_THRESHOLDS = {
     ("resnet50", "pad", "manhattan"): (325, 425, 450, 434),
 }
 
-# How many matching images the thesis counts at its last threshold.
-THESIS_MATCHES = {
-    ("mobilenetv2", "resize", "euclidean"): 3,
-    ("mobilenetv2", "resize", "cosine"): 4,
-    ("mobilenetv2", "resize", "manhattan"): 4,
-    ("resnet50", "resize", "manhattan"): 5,
-    ("resnet50", "pad", "manhattan"): 8,
-}
-
 
 def thesis_letter(model: Mapping[str, str], measure: str) -> str:
     """What the thesis calls this experiment; nothing for embeddings that were transformed."""

@@ -136,10 +136,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         )  # fmt: skip
         # The kernel gives the variance of a sample, over n - 1; Keras keeps that over n.
         n = ops.cast(ops.size(inputs) // inputs.shape[-1], "float32")
-        kept = (
-            (self.moving_mean, mean),
-            (self.moving_variance, variance * (n - 1) / n),
-        )
+        kept = ((self.moving_mean, mean), (self.moving_variance, variance * (n - 1) / n))
         for moving, found in kept:
             moving.assign(moving * self.momentum + found * (1 - self.momentum))
         return outputs

@@ -182,6 +182,22 @@ class Contrastive:
         """The labels by the model's outputs, as `compiled` wants them."""
         return {name: labels for name in self.compiled(output)["loss"]}
 
+    def recorded(self, batch_size: int) -> dict[str, object]:
+        """As a record holds it: only what is used, with P and K of its batches."""
+        used: dict[str, object] = {"name": self.name}
+        if self.name == "triplet":
+            used["margin"] = self.margin
+        else:
+            used["temperature"] = self.temperature
+        if self.name == "multi_attribute":
+            used["shares"] = list(self.shares)
+        if self.name == "hybrid":
+            used["cross_entropy_share"] = self.cross_entropy_share
+        k = self.products_per_class
+        if self.name == "nt_xent" or k is None:
+            return used | {"batches": "shuffled"}
+        return used | {"batches": "P x K", "P": batch_size // k, "K": k}
+
     def _loss(self) -> losses.KerasLoss:
         if self.name == "triplet":
             return losses.as_keras_loss(losses.triplet_semi_hard, margin=self.margin)

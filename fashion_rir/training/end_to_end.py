@@ -13,7 +13,7 @@ import numpy as np
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones
-from fashion_rir.embedding.embed import batches
+from fashion_rir.embedding.embed import batches, check_batch
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.training import augmentation, heads
 
@@ -54,11 +54,7 @@ class CoreSettings:
 
 
 def build_core(
-    backbone: backbones.Backbone,
-    settings: CoreSettings,
-    *,
-    n_classes: int | None = None,
-    seed: int,
+    backbone: backbones.Backbone, settings: CoreSettings, *, n_classes: int | None = None, seed: int
 ) -> keras.Model:
     """The backbone's network with a head of random weights.
 
@@ -179,12 +175,7 @@ class TunedEmbedder:
         Raises:
             ParameterError: another dtype (a picture in [0, 1] would become black) or shape.
         """
-        size = self.image_size
-        if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3):
-            raise ParameterError(
-                f"A batch for {self.name} is uint8 of shape (n, {size}, {size}, 3), not "
-                f"{batch.dtype} of shape {batch.shape}; prepare it with `images.fit`."
-            )
+        check_batch(batch, self.image_size, self.name)
         return np.asarray(self.model.predict_on_batch(batch)["embedding"], dtype=np.float32)
 
     def metadata(self, preprocessing: str) -> dict[str, object]:

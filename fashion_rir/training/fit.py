@@ -155,11 +155,9 @@ class Batches(keras.utils.PyDataset):
 def fit(
     model: keras.Model,
     batches: Batches,
-    settings: TrainingSettings,
+    training: Training,
     *,
     validation: tuple | None = None,
-    checkpoint: Checkpoint | None = None,
-    seed: int,
     **compiled: object,
 ) -> pd.DataFrame:
     """Train a model; go on where an earlier run of the same training stopped.
@@ -167,12 +165,11 @@ def fit(
     Args:
         model: built; its weights are changed.
         batches: what it is trained on.
-        settings: epochs, learning rate and so on.
+        training: epochs, learning rate and so on; the seed of dropout and augmentation (the order
+            of products is the sampler's); and where the state is saved after each epoch. A folder
+            that holds this training, finished, gives its weights at once.
         validation: inputs and targets; with it the weights of the best epoch are kept at the
             end, by validation loss, instead of the last ones.
-        checkpoint: where the state is saved after each epoch; None saves nothing. A folder that
-            holds this training, finished, gives its weights at once.
-        seed: of dropout and augmentation (the order of products is the sampler's).
         compiled: `loss`, `loss_weights` and `metrics`, as `model.compile` takes them.
 
     Returns:
@@ -184,6 +181,7 @@ def fit(
         TrainingError: the loss is not finite, memory ran out, the folder cannot be written, is in
             use by another process, or holds a damaged state or that of another training.
     """
+    settings, seed, checkpoint = training.settings, training.seed, training.checkpoint
     if settings.patience is not None and validation is None:
         raise _nothing_to_stop_by(settings.patience)
     n_steps = len(batches) * settings.epochs
@@ -214,11 +212,7 @@ def _compile(
 
 
 def _run(
-    model: keras.Model,
-    batches: Batches,
-    curve: "_Curve",
-    validation: tuple | None,
-    seed: int,
+    model: keras.Model, batches: Batches, curve: "_Curve", validation: tuple | None, seed: int
 ) -> pd.DataFrame:
     """All epochs that are left; the state is kept in the curve's folder, if it has one."""
     folder, settings = curve.folder, curve.settings

@@ -190,8 +190,7 @@ def train_head(
     curve = fit.fit(
         keras.Model(model.inputs, {name: model.output[name] for name in given.targets}),
         fit.Batches(given.rows, given.targets, sampler, weights=given.weights),
-        training.settings, **objective.compiled(), validation=asked,
-        checkpoint=training.checkpoint, seed=training.seed,
+        training, **objective.compiled(), validation=asked,
     )  # fmt: skip
     return Head(model), curve
 

@@ -20,6 +20,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from fashion_rir.errors import ParameterError
 from fashion_rir.training.samplers import MISSING, has_positive
@@ -58,8 +59,6 @@ def nt_xent(first: Tensor, second: Tensor, *, temperature: float) -> Tensor:
         >>> round(float(nt_xent(views, views, temperature=1.0)), 4)  # log((e + 1 + 1) / e)
         0.5514
     """
-    from keras import ops
-
     first, second = _two_views(first, second)
     product = ops.arange(ops.shape(first)[0])
     return supervised_contrastive(
@@ -95,8 +94,6 @@ def supervised_contrastive(embeddings: Tensor, labels: Tensor, *, temperature: f
         >>> round(float(supervised_contrastive(corners, labels, temperature=1.0)), 4)
         0.3133
     """
-    from keras import ops
-
     weights = ops.cast(_same_label(embeddings, labels), "float32")
     return weighted_contrastive(embeddings, weights, temperature=temperature)
 
@@ -119,8 +116,6 @@ def weighted_contrastive(embeddings: Tensor, weights: Tensor, *, temperature: fl
         ParameterError: weights of another shape, NumPy weights outside [0, 1], or a temperature
             of 0 or below.
     """
-    from keras import ops
-
     check_temperature(temperature)
     embeddings = _unit_length(embeddings)
     weights = _check_weights(weights, embeddings)
@@ -176,8 +171,6 @@ def attribute_weights(labels: Tensor, shares: Sequence[float]) -> Tensor:
         >>> np.asarray(attribute_weights(shirts, [0.75, 0.25]))[0].tolist()
         [1.0, 1.0, 0.75, 0.0]
     """
-    from keras import ops
-
     _check_shares(shares)
     labels = _integers(labels)
     if len(labels.shape) != 2 or labels.shape[1] != len(shares):
@@ -215,8 +208,6 @@ def triplet_semi_hard(embeddings: Tensor, labels: Tensor, *, margin: float) -> T
         >>> float(triplet_semi_hard(corners, labels, margin=0.5))  # (0 + 0.5) / 2
         0.25
     """
-    from keras import ops
-
     _check_margin(margin)
     is_same = _same_label(embeddings, labels)
     embeddings = _unit_length(embeddings)
@@ -249,8 +240,6 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
         >>> float(alignment(np.array([[1.0, 0.0]]), np.array([[0.0, 2.0]])))
         2.0
     """
-    from keras import ops
-
     first, second = _two_views(first, second)
     difference = _unit_length(first) - _unit_length(second)
     return ops.mean(ops.sum(ops.square(difference), axis=1))
@@ -275,8 +264,6 @@ def uniformity(embeddings: Tensor) -> Tensor:
         >>> float(uniformity(np.array([[1.0, 0.0], [-1.0, 0.0]])))  # a squared distance of 4
         -8.0
     """
-    from keras import ops
-
     embeddings = _unit_length(embeddings)
     if embeddings.shape[0] is not None and embeddings.shape[0] < 2:
         raise ParameterError(
@@ -366,8 +353,6 @@ def check_batch(labels: np.ndarray) -> None:
 
 def _unit_length(embeddings: Tensor) -> Tensor:
     """float32 embeddings of length 1; one that is all zeros stays so, with a finite gradient."""
-    from keras import ops
-
     embeddings = ops.cast(embeddings, "float32")
     _check_two_dimensions(embeddings)
     squared = ops.sum(ops.square(embeddings), axis=1, keepdims=True)
@@ -376,15 +361,11 @@ def _unit_length(embeddings: Tensor) -> Tensor:
 
 def _similarities(embeddings: Tensor) -> Tensor:
     """Cosine similarities of unit vectors: shape (n, n), -1 to 1."""
-    from keras import ops
-
     return ops.matmul(embeddings, ops.transpose(embeddings))
 
 
 def _is_self(embeddings: Tensor) -> Tensor:
     """bool, shape (n, n): the diagonal."""
-    from keras import ops
-
     row = ops.arange(ops.shape(embeddings)[0])
     return row[:, None] == row[None, :]
 
@@ -405,8 +386,6 @@ def _same_label(embeddings: Tensor, labels: Tensor) -> Tensor:
 
 def _integers(labels: Tensor) -> Tensor:
     """Labels as int32, whatever numbers they come as: Keras hands them to a loss as float32."""
-    from keras import ops
-
     if isinstance(labels, np.ndarray) and labels.dtype.kind not in "iuf":
         raise ParameterError(
             f"The labels are of type {labels.dtype}, but must be integers; `pandas.factorize` "
@@ -421,8 +400,6 @@ def _equal(labels: Tensor, others: Tensor) -> Tensor:
 
 def _count_up_to(ascending: Tensor, values: Tensor) -> Tensor:
     """Row by row, how many of the ascending numbers are not above each value: int32."""
-    from keras import ops
-
     return ops.vectorized_map(
         lambda row: ops.searchsorted(row[0], row[1], side="right"),
         (ops.stop_gradient(ascending), ops.stop_gradient(values)),
@@ -431,16 +408,12 @@ def _count_up_to(ascending: Tensor, values: Tensor) -> Tensor:
 
 def _mean_where(mask: Tensor, values: Tensor) -> Tensor:
     """Mean of the values where the mask is true; 0 if it nowhere is."""
-    from keras import ops
-
     counted = ops.cast(mask, "float32")
     return ops.sum(ops.where(mask, values, 0.0)) / ops.maximum(ops.sum(counted), 1.0)
 
 
 def _two_views(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Both as tensors of one type, so that a float16 and a float32 view go together."""
-    from keras import ops
-
     first, second = ops.cast(first, "float32"), ops.cast(second, "float32")
     if tuple(first.shape) != tuple(second.shape):
         raise ParameterError(
@@ -469,8 +442,6 @@ def _check_rows(embeddings: Tensor, labels: Tensor) -> None:
 
 
 def _check_weights(weights: Tensor, embeddings: Tensor) -> Tensor:
-    from keras import ops
-
     if isinstance(weights, np.ndarray) and not ((weights >= 0) & (weights <= 1)).all():
         raise ParameterError(
             f"The weights of positives lie between {weights.min()} and {weights.max()}; bring "

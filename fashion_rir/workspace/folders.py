@@ -9,6 +9,7 @@ from fashion_rir.data.drawn import shop
 from fashion_rir.data.named_paths import named_path
 from fashion_rir.data.sources import WHERE_TO_GET_IT
 from fashion_rir.errors import CatalogError, FashionRirError, check_seed, unknown_name
+from fashion_rir.workspace.short_names import short_name
 
 ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
 
@@ -51,7 +52,7 @@ class Workspace:
 
     def feature_store(self, model: str) -> Path:
         """The feature store's file of a model such as `mobilenetv2-128-resize`."""
-        return self.data / "features" / self.profile / f"{model}.sqlite"
+        return self.data / "features" / self.profile / f"{short_name(model)}.sqlite"
 
     def onnx_model(self, name: str) -> Path:
         """Where the ONNX export of a model lies."""

@@ -1,4 +1,4 @@
-"""Maps."""
+"""Maps of a catalogue, as they are kept."""
 
 import json
 from collections.abc import Mapping
@@ -9,8 +9,10 @@ from zipfile import BadZipFile
 import numpy as np
 
 from fashion_rir.errors import ParameterError, StoreError, check_seed, unknown_name
+from fashion_rir.system import whole_file
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 SCHEMA_VERSION = 1
 
@@ -83,9 +85,9 @@ def map_name(about: Mapping) -> str:
         'tsne-resnet50-224-pad-perplexity30-seed20-random'
     """
     settings = about["settings"]
-    start = "" if settings["start"] == "pca" else f"-{settings['start']}"
-    model = about["model"]["model"]
-    return f"tsne-{model}-perplexity{settings['perplexity']:g}-seed{settings['seed']}{start}"
+    start = [] if settings["start"] == "pca" else [settings["start"]]
+    laid_out = f"perplexity{settings['perplexity']:g}-seed{settings['seed']}"
+    return short_name("tsne", about["model"]["model"], laid_out, *start)
 
 
 def map_path(workspace: Workspace, about: Mapping) -> Path:
@@ -118,13 +120,8 @@ def save(projection: Projection, path: Path) -> None:
     arrays = {key: getattr(projection, key) for key in _ARRAYS}
     about = {"schema": SCHEMA_VERSION, "about": projection.about,
              "divergence": projection.divergence, "seconds": projection.seconds}  # fmt: skip
-    partial = path.with_suffix(".part.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, StoreError, ending=".npz") as partial:
         np.savez(partial, text=np.array(json.dumps(about)), **arrays)
-        partial.replace(path)
-    except OSError as error:
-        raise StoreError(f"Cannot write the map {path} ({error.strerror}).") from error
 
 
 def load(path: Path, about: Mapping, ids: np.ndarray) -> Projection:

@@ -6,96 +6,107 @@ are used.
 
 from collections.abc import Iterable, Mapping
 from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Strict, TypeAdapter, ValidationError, create_model
 
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.workspace.folders import Workspace
 
-# A type, or several; [kind]: a list of them; (kind, kind): a row of so many; {name: kind}: a
-# mapping with these names, or with any names if the name is `str`.
-Kind = type | UnionType | list | tuple | dict
+# Exact kinds: no text stands for a number, no truth value for 1.
+Text = Annotated[str, Strict()]
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict()]
 
-PROFILE: dict[str, Kind] = {"profile": str}
 
-CATALOGUE: dict[str, Kind] = PROFILE | {"catalogue": str, "sample_size": int | None, "seed": int}
+def _group(**kinds: Any) -> type[BaseModel]:
+    """Parameters that belong together; all of them are needed, and no others."""
+    fields = {name: (kind, ...) for name, kind in kinds.items()}
+    return create_model("Group", __config__=ConfigDict(extra="forbid"), **fields)
 
-EMBEDDINGS: dict[str, Kind] = CATALOGUE | {"weights": str, "engine": str}
 
-RESNET50: dict[str, Kind] = EMBEDDINGS | {"resnet50_image_size": int}
+PROFILE: dict[str, Any] = {"profile": Text}
 
-END_TO_END: dict[str, Kind] = {
-    "tuned_backbone": str,
-    "tuned_image_size": int,
-    "tuned_sample": int | None,
-    "tuned_epochs": int | None,
+CATALOGUE = PROFILE | {"catalogue": Text, "sample_size": Whole | None, "seed": Whole}
+
+EMBEDDINGS = CATALOGUE | {"weights": Text, "engine": Text}
+
+RESNET50 = EMBEDDINGS | {"resnet50_image_size": Whole}
+
+END_TO_END = {
+    "tuned_backbone": Text,
+    "tuned_image_size": Whole,
+    "tuned_sample": Whole | None,
+    "tuned_epochs": Whole | None,
 }
 
-KINDS: dict[str, dict[str, Kind]] = {
+KINDS: dict[str, dict[str, Any]] = {
     "01-eda": CATALOGUE,
     "02-pretrained-baselines": RESNET50,
-    "03-similarity-and-thresholds": RESNET50 | {"n_queries": int, "n_outsiders": int},
+    "03-similarity-and-thresholds": RESNET50 | {"n_queries": Whole, "n_outsiders": Whole},
     "04-label-fine-tuning": RESNET50
     | END_TO_END
-    | {"n_seeds": int, "ablation_runs": [str], "head_epochs": int},
+    | {"n_seeds": Whole, "ablation_runs": list[Text], "head_epochs": Whole},
     "05-contrastive-training": EMBEDDINGS
     | END_TO_END
     | {
-        "thesis_runs": [str],
-        "view_image_size": int,
-        "view_sample": int | None,
-        "n_views": int,
-        "view_epochs": int,
-        "view_grid": [(int, float)],
+        "thesis_runs": list[Text],
+        "view_image_size": Whole,
+        "view_sample": Whole | None,
+        "n_views": Whole,
+        "view_epochs": Whole,
+        "view_grid": list[tuple[Whole, Number]],
     },
-    "06-evaluation": RESNET50 | {"head_epochs": int, "trained_models": [str]},
+    "06-evaluation": RESNET50 | {"head_epochs": Whole, "trained_models": list[Text]},
     "07-t-sne": RESNET50
-    | {"stored": {str: str}, "perplexities": [float], "map_seeds": [int], "n_asked": int},
+    | {
+        "stored": dict[Text, Text],
+        "perplexities": list[Number],
+        "map_seeds": list[Whole],
+        "n_asked": Whole,
+    },
     "08-beyond-the-thesis": RESNET50
     | {
-        "n_seeds": int,
-        "head_epochs": int,
-        "contrastive": {
-            "batch_size": int,
-            "products_per_class": int,
-            "epochs": int,
-            "n_seeds": int,
-        },
-        "tuned": {
-            "backbone": str,
-            "image_size": int,
-            "sample": int | None,
-            "epochs": int | None,
-            "runs": [str],
-        },
-        "classical": {
-            "descriptors": [str],
-            "n_words": int,
-            "n_pictures": int,
-            "n_clusters": [int],
-        },
-        "improved": {
-            "wide_image_size": int,
-            "n_validation": int,
-            "whitened_dims": [int],
-            "n_candidates": int,
-            "gem_image_size": int,
-            "n_reranked": int | None,
-        },
-        "image_plan": [(str, int, str)],
-        "scratch": {"networks": [str], "image_size": int, "sample": int | None, "epochs": int},
-        "n_photos": int,
-        "my_photo": str | None,
+        "n_seeds": Whole,
+        "head_epochs": Whole,
+        "contrastive": _group(
+            batch_size=Whole, products_per_class=Whole, epochs=Whole, n_seeds=Whole
+        ),
+        "tuned": _group(
+            backbone=Text,
+            image_size=Whole,
+            sample=Whole | None,
+            epochs=Whole | None,
+            runs=list[Text],
+        ),
+        "classical": _group(
+            descriptors=list[Text], n_words=Whole, n_pictures=Whole, n_clusters=list[Whole]
+        ),
+        "improved": _group(
+            wide_image_size=Whole,
+            n_validation=Whole,
+            whitened_dims=list[Whole],
+            n_candidates=Whole,
+            gem_image_size=Whole,
+            n_reranked=Whole | None,
+        ),
+        "image_plan": list[tuple[Text, Whole, Text]],
+        "scratch": _group(networks=list[Text], image_size=Whole, sample=Whole | None, epochs=Whole),
+        "n_photos": Whole,
+        "my_photo": Text | None,
         "my_box": list | tuple | None,
-        "n_cost_pictures": int,
+        "n_cost_pictures": Whole,
     },
-    "09-thesis-ledger": PROFILE | {"shown_verdict": str},
+    "09-thesis-ledger": PROFILE | {"shown_verdict": Text},
     "10-storefront": CATALOGUE
-    | {"weights": str, "backbone": str, "image_size": int, "preprocessing": str},
+    | {"weights": Text, "backbone": Text, "image_size": Whole, "preprocessing": Text},
 }
 
-WORDS = {int: "a whole number", float: "a number", str: "text", list: "a list", tuple: "a row",
-         type(None): "None"}  # fmt: skip
+WORDS = {Whole: "a whole number", Number: "a number", Text: "text", list: "a list",
+         tuple: "a row", type(None): "None"}  # fmt: skip
+
+UNIONS = (UnionType, Union)
 
 
 def check(notebook: str, values: Mapping[str, object]) -> None:
@@ -120,7 +131,10 @@ def check(notebook: str, values: Mapping[str, object]) -> None:
         raise unknown_name("notebook", notebook, KINDS)
     for name, kind in KINDS[notebook].items():
         if name in values:
-            _check(kind, values[name], name, notebook)
+            try:
+                TypeAdapter(kind).validate_python(values[name])
+            except ValidationError as error:
+                raise _said(error, kind, name, notebook) from error
 
 
 def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]:
@@ -159,49 +173,46 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
     return parameters
 
 
-def _check(kind: Kind, value: object, place: str, notebook: str) -> None:
-    if isinstance(kind, dict):
-        _check_mapping(kind, value, place, notebook)
-    elif isinstance(kind, list | tuple):
-        is_row = isinstance(kind, tuple)
-        if not isinstance(value, list | tuple) or (is_row and len(value) != len(kind)):
-            raise _wrong_kind(kind, value, place, notebook)
-        for position, inner in enumerate(value):
-            _check(kind[position if is_row else 0], inner, f"{place}[{position}]", notebook)
-    elif isinstance(value, bool) or not isinstance(value, int | kind if kind is float else kind):
-        raise _wrong_kind(kind, value, place, notebook)
-
-
-def _check_mapping(kind: dict, value: object, place: str, notebook: str) -> None:
-    if not isinstance(value, dict):
-        raise _wrong_kind(kind, value, place, notebook)
-    if str in kind:
-        kind = dict.fromkeys(value, kind[str])
-    for name in value:
-        if name not in kind:
-            raise unknown_name(f"part of {place} in {notebook}", name, kind)
-    for name, inner in kind.items():
-        if name not in value:
-            raise ParameterError(f"{place} of {notebook} lacks {name!r}; it needs {_words(kind)}.")
-        _check(inner, value[name], f"{place}[{name!r}]", notebook)
-
-
-def _wrong_kind(kind: Kind, value: object, place: str, notebook: str) -> ParameterError:
-    shown = repr(value)
+def _said(error: ValidationError, kind: Any, place: str, notebook: str) -> ParameterError:
+    """What is wrong, and where: of several mistakes a misspelled name, or else the first."""
+    mistakes = error.errors()
+    found = next((one for one in mistakes if one["type"] == "extra_forbidden"), mistakes[0])
+    *way, last = (*found["loc"], None)
+    if found["type"] in ("extra_forbidden", "missing"):
+        *way, last = found["loc"]
+    for step in way:
+        if get_origin(kind) in UNIONS or step == "[key]":  # then the place says enough
+            break
+        place, kind = f"{place}[{step!r}]", _inner(kind, step)
+    if found["type"] == "extra_forbidden":
+        return unknown_name(f"part of {place} in {notebook}", last, kind.model_fields)
+    if found["type"] == "missing" and isinstance(last, str):
+        return ParameterError(f"{place} of {notebook} lacks {last!r}; it needs {_words(kind)}.")
+    shown = repr(found["input"])
     shown = shown if len(shown) <= 60 else f"{shown[:60]}..."
     return ParameterError(f"{place} of {notebook} must be {_words(kind)}, not {shown}.")
 
 
-def _words(kind: Kind) -> str:
-    if isinstance(kind, dict):
-        return f"a mapping of {_listed('text' if name is str else name for name in kind)}"
-    if isinstance(kind, list):
-        return f"a list, each of it {_words(kind[0])}"
-    if isinstance(kind, tuple):
-        return f"a row of {len(kind)}: {_listed(_words(one) for one in kind)}"
-    if isinstance(kind, UnionType):
-        return " or ".join(_words(one) for one in kind.__args__)
-    return WORDS[kind]
+def _inner(kind: Any, step: int | str) -> Any:
+    """The kind of what stands at a place in a list, a row or a mapping."""
+    if get_origin(kind) is None:
+        field = kind.model_fields[step]
+        return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    inner = get_args(kind)
+    return inner[step] if get_origin(kind) is tuple else inner[-1]
+
+
+def _words(kind: Any) -> str:
+    if kind in WORDS:
+        return WORDS[kind]
+    inner = get_args(kind)
+    if get_origin(kind) in UNIONS:
+        return " or ".join(map(_words, inner))
+    if get_origin(kind) is list:
+        return f"a list, each of it {_words(inner[0])}"
+    if get_origin(kind) is tuple:
+        return f"a row of {len(inner)}: {_listed(map(_words, inner))}"
+    return f"a mapping of {_listed(['text'] if get_origin(kind) is dict else kind.model_fields)}"
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -3,25 +3,26 @@
 A record is one JSON file: what was measured on what (model, weights and their hash, profile,
 catalogue, split, seed), the metrics with their intervals, and what made it (versions, commit).
 Timings stand apart under `timings`; all else is the same for the same inputs. Tables and
-figures are made from records only.
+figures are made from records only. A record's name is made by `short_name`; what it is about is
+read from its fields.
 """
 
-import hashlib
 import importlib.metadata
 import json
+import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from fashion_rir.data.catalog import Catalog
 from fashion_rir.errors import RecordError
-from fashion_rir.evaluation.intervals import DIGITS
-from fashion_rir.system import write_text
-from fashion_rir.workspace.folders import Workspace
+from fashion_rir.evaluation.intervals import DIGITS, Estimate
+from fashion_rir.evaluation.protocols import GRADED
+from fashion_rir.system import sha256_of, write_text
+from fashion_rir.workspace.short_names import short_name
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 NEEDED_KEYS = ("kind", "name", "inputs", "inputs_hash")
 
@@ -38,32 +39,79 @@ PACKAGES = (
 )
 
 
-def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: object) -> dict:
+class Record(dict):
+    """What was measured, by the names in its file: `kind`, `name`, `inputs`, and the numbers."""
+
+    def estimate(
+        self, protocol: str, label: str, metric: str, *, average: str = "micro"
+    ) -> Estimate:
+        """A metric of a record that holds `protocols`, such as one of kind `retrieval`.
+
+        Args:
+            protocol: one of `protocols.PROTOCOLS`; an audit has others too.
+            label: what makes a product relevant, such as `articleType`, or `graded`.
+            metric: one of `protocols.metrics_of(label)`.
+            average: `micro` or `macro`.
+
+        Raises:
+            RecordError: it was not measured, or means nothing: the label has one class only, or
+                the metric reads beyond the gallery.
+        """
+        about = f"(protocol {protocol}, label {label})"
+        try:
+            found = self["protocols"][protocol]
+            scores = found[GRADED] if label == GRADED else found["labels"][label]
+            estimate = Estimate(*(scores[average][metric][key] for key in ("value", "low", "high")))
+        except KeyError as error:
+            raise RecordError(
+                f"The record {self['name']} has nothing on {error} {about}; run its notebook again."
+            ) from error
+        if label != GRADED and scores.get("n_classes") == 1:
+            raise RecordError(
+                f"The record {self['name']} knows one class only {about}, so every ranking is as "
+                "good as any other; ask by another label."
+            )
+        n_gallery = found.get("n_gallery")
+        if n_gallery is not None and _cutoff(metric) > n_gallery:
+            raise RecordError(
+                f"The record {self['name']} searched {n_gallery} products {about}, so {metric} "
+                "reads beyond its gallery; take a smaller cut-off or more products."
+            )
+        return estimate
+
+    def has_scores(self, protocol: str, label: str) -> bool:
+        """Whether it was scored by a label (or `graded`) under a protocol."""
+        found = self["protocols"].get(protocol, {})
+        scores = found.get(GRADED) if label == GRADED else found.get("labels", {}).get(label)
+        return "micro" in (scores or {})
+
+
+def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: object) -> Record:
     """A record around its content.
 
     Args:
         kind: what sort of record, such as `retrieval`.
-        name: its file's name, without ending.
+        name: what it is about; `short_name` makes the file's name of it.
         inputs: all that the numbers depend on; must hold `profile` and `data_hash`.
         content: the numbers.
 
     Returns:
         The record, ready for `write`.
     """
-    return {
-        "schema": SCHEMA_VERSION,
-        "kind": kind,
-        "name": name,
-        "inputs": dict(inputs),
-        "inputs_hash": hash_inputs(inputs),
+    return Record(
+        schema=SCHEMA_VERSION,
+        kind=kind,
+        name=short_name(name),
+        inputs=dict(inputs),
+        inputs_hash=hash_inputs(inputs),
         **content,
-        "made_by": {"commit": _commit(), "versions": _versions()},
-    }
+        made_by={"commit": _commit(), "versions": _versions()},
+    )
 
 
 def hash_inputs(inputs: Mapping[str, object]) -> str:
     """SHA-256 of a record's inputs: equal exactly when the inputs are."""
-    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(inputs, sort_keys=True))
 
 
 def write(record: Mapping[str, object], folder: Path) -> Path:
@@ -85,41 +133,31 @@ def write(record: Mapping[str, object], folder: Path) -> Path:
     return path
 
 
-def read(folder: Path, name: str) -> dict:
+def is_there(folder: Path, name: str) -> bool:
+    """Whether a run has left a record of this name."""
+    return _path(folder, name).exists()
+
+
+def read(folder: Path, name: str) -> Record:
     """One record.
+
+    Args:
+        folder: a profile's results.
+        name: as for `make_record`.
 
     Raises:
         RecordError: missing, damaged, or of another schema version.
     """
-    path = folder / f"{name}.json"
+    path = _path(folder, name)
+    old = folder / f"{name}.json"  # where names were not short yet
+    if not path.exists() and os.path.exists(old):  # `Path.exists` raises for very long names
+        path = old
     if not path.exists():
         raise RecordError(f"There is no record {path}; run the notebook that makes it.")
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        version = record["schema"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RecordError(
-            f"{path} is no result record ({type(error).__name__}); delete it and run its "
-            "notebook again."
-        ) from error
-    if version != SCHEMA_VERSION:
-        raise RecordError(
-            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; run its "
-            "notebook again."
-        )
-    absent = [key for key in NEEDED_KEYS if key not in record]
-    if not absent:
-        known = record["inputs"] if isinstance(record["inputs"], Mapping) else ()
-        absent = [f"inputs.{key}" for key in NEEDED_INPUTS if key not in known]
-    if absent:
-        raise RecordError(
-            f"{path} is no whole result record (it lacks {absent[0]!r}); delete it and run its "
-            "notebook again."
-        )
-    return record
+    return _read(path)
 
 
-def read_same(folder: Path, name: str, inputs: Mapping[str, object]) -> dict | None:
+def read_same(folder: Path, name: str, inputs: Mapping[str, object]) -> Record | None:
     """The record of an earlier run with the same inputs; None if there is none.
 
     Args:
@@ -130,13 +168,13 @@ def read_same(folder: Path, name: str, inputs: Mapping[str, object]) -> dict | N
     Raises:
         RecordError: it is damaged, or of another schema version.
     """
-    if not (folder / f"{name}.json").exists():
+    if not is_there(folder, name):
         return None
     record = read(folder, name)
     return record if record["inputs_hash"] == hash_inputs(inputs) else None
 
 
-def read_named(folder: Path, names: Iterable[str]) -> list[dict]:
+def read_named(folder: Path, names: Iterable[str]) -> list[Record]:
     """Some records, in this order, checked to be about the same data.
 
     Raises:
@@ -158,28 +196,35 @@ def measured(folder: Path, names: Iterable[str], *, ending: str = "") -> list[st
     Returns:
         The names, in their order, as they were given.
     """
-    is_there = {name: (folder / f"{name}{ending}.json").exists() for name in names}
-    absent = [f"{name}{ending}" for name, found in is_there.items() if not found]
+    found = {name: is_there(folder, f"{name}{ending}") for name in names}
+    absent = [short_name(f"{name}{ending}") for name, is_found in found.items() if not is_found]
     if absent:
         print("not measured yet:", ", ".join(absent))
-    return [name for name, found in is_there.items() if found]
+    return [name for name, is_found in found.items() if is_found]
 
 
-def read_all(folder: Path, kind: str) -> list[dict]:
+def read_kind(folder: Path, kind: str | None = None) -> list[Record]:
+    """All records of a kind (of every kind if None) by name, also of different catalogues.
+
+    Raises:
+        RecordError: one is damaged, or of another schema version.
+    """
+    records = [_read(path) for path in sorted(folder.glob("*.json"))]
+    return [record for record in records if kind in (None, record["kind"])]
+
+
+def read_all(folder: Path, kind: str) -> list[Record]:
     """All records of a kind, by name, checked to be about the same data.
 
     Raises:
         RecordError: none there, or two of different profiles or catalogues.
     """
-    names = sorted(file.stem for file in folder.glob("*.json"))
-    records = [record for record in (read(folder, n) for n in names) if record["kind"] == kind]
-    if not records:
-        raise RecordError(f"There is no {kind} record in {folder}; run the notebooks first.")
+    records = _some(folder, kind)
     require_same(records)
     return records
 
 
-def read_by_products(folder: Path, kind: str) -> list[list[dict]]:
+def read_by_products(folder: Path, kind: str) -> list[list[Record]]:
     """All records of a kind by catalogue: a sample's cannot stand in the table of all products.
 
     Returns:
@@ -188,13 +233,9 @@ def read_by_products(folder: Path, kind: str) -> list[list[dict]]:
     Raises:
         RecordError: none there, or two of different profiles.
     """
-    names = sorted(file.stem for file in folder.glob("*.json"))
-    records = [record for record in (read(folder, n) for n in names) if record["kind"] == kind]
-    if not records:
-        place = "/".join(folder.parts[-3:])  # the report shows it, on whatever machine it is read
-        raise RecordError(f"There is no {kind} record in {place}; run the notebooks first.")
+    records = _some(folder, kind)
     require_same(records, ["profile"])
-    groups: dict[str, list[dict]] = {}
+    groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(record["inputs"]["data_hash"], []).append(record)
     return sorted(groups.values(), key=lambda group: -group[0]["inputs"].get("n_products", 0))
@@ -227,7 +268,7 @@ def rows(table: pd.DataFrame) -> list[dict[str, object]]:
     return json.loads(table.round(DIGITS).to_json(orient="records"))
 
 
-def there(folder: Path, names: Sequence[str]) -> tuple[list[dict], list[str]]:
+def there(folder: Path, names: Sequence[str]) -> tuple[list[Record], list[str]]:
     """The records that a study has made so far, and the names of those that it has not.
 
     Args:
@@ -240,27 +281,54 @@ def there(folder: Path, names: Sequence[str]) -> tuple[list[dict], list[str]]:
     Raises:
         RecordError: a record is damaged, or two are of different profiles or catalogues.
     """
-    is_there = {name: (folder / f"{name}.json").exists() for name in names}
-    found = read_named(folder, [name for name in names if is_there[name]])
-    return found, [name for name in names if not is_there[name]]
+    found = read_named(folder, [name for name in names if is_there(folder, name)])
+    return found, [short_name(name) for name in names if not is_there(folder, name)]
 
 
-def describe(
-    workspace: Workspace, catalog: Catalog, metadata: Mapping[str, object]
-) -> dict[str, object]:
-    """What the numbers of every experiment on embeddings depend on; each adds its own.
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{short_name(name)}.json"
 
-    Args:
-        workspace: of the profile.
-        catalog: the products.
-        metadata: of the embeddings.
-    """
-    return {
-        "profile": workspace.profile,
-        "data_hash": catalog.data_hash,
-        "n_products": len(catalog),
-        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
-    }
+
+def _read(path: Path) -> Record:
+    """The record in a file; see `read`."""
+    try:
+        record = Record(json.loads(path.read_text(encoding="utf-8")))
+        version = record["schema"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecordError(
+            f"{path} is no result record ({type(error).__name__}); delete it and run its "
+            "notebook again."
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path} has schema version {version}, this program reads {SCHEMA_VERSION}; delete it "
+            f"and run `fashion-rir study --profile {path.parents[1].name}` to make it anew."
+        )
+    absent = [key for key in NEEDED_KEYS if key not in record]
+    if not absent:
+        known = record["inputs"] if isinstance(record["inputs"], Mapping) else ()
+        absent = [f"inputs.{key}" for key in NEEDED_INPUTS if key not in known]
+    if absent:
+        raise RecordError(
+            f"{path} is no whole result record (it lacks {absent[0]!r}); delete it and run its "
+            "notebook again."
+        )
+    return record
+
+
+def _some(folder: Path, kind: str) -> list[Record]:
+    """All records of a kind, of which there must be one."""
+    records = read_kind(folder, kind)
+    if not records:
+        place = "/".join(folder.parts[-3:])  # the report shows it, on whatever machine it is read
+        raise RecordError(f"There is no {kind} record in {place}; run the notebooks first.")
+    return records
+
+
+def _cutoff(metric: str) -> int:
+    """The k of a metric such as `precision@k`; 0 where it has none."""
+    k = metric.partition("@")[2]
+    return int(k) if k.isdecimal() else 0
 
 
 def _versions() -> dict[str, str]:

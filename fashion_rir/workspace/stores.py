@@ -1,26 +1,26 @@
-"""Stores."""
+"""Feature stores of a profile: embeddings are taken from there, or made."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, onnx_engine
 from fashion_rir.embedding.embed import Embedder, embed_catalog
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import ParameterError, StoreError, unknown_name
 from fashion_rir.search import transforms
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import joint_name
 
 ENGINES = ("keras", "onnx")
 
 
-def stored_model(workspace: Workspace, catalog: Catalog, name: str) -> tuple[Catalog, Model]:
+def stored_model(workspace: Workspace, catalog: Catalog, name: str) -> tuple[Catalog, Embedded]:
     """A model whose embeddings an earlier notebook has stored, with the products that it saw.
 
     Args:
@@ -32,18 +32,24 @@ def stored_model(workspace: Workspace, catalog: Catalog, name: str) -> tuple[Cat
         The products of the store, in the catalogue's order, and their embeddings and metadata.
 
     Raises:
-        StoreError: there is none, or it was made from another catalogue.
+        StoreError: there is none, or it was made from another catalogue, or of the old layout.
     """
     store = FeatureStore.open(workspace.feature_store(name))
+    if "training" in store.metadata and "family" not in store.metadata:
+        raise StoreError(
+            f"{store.path} is of the old layout, which does not say how its model was trained; run "
+            f"`fashion-rir study --profile {workspace.profile}` to make it anew."
+        )
     is_there = catalog.products["image_name"].isin(store.image_names()).to_numpy()
     if not is_there.any():
         raise StoreError(f"{store.path} holds no product of this catalogue; build it again.")
     part = catalog if is_there.all() else catalog.subset(is_there)
     store.require({"data_hash": part.data_hash})
-    return part, (store.load(list(part.products["image_name"]))[1], store.metadata)
+    vectors = store.load(list(part.products["image_name"]))[1]
+    return part, Embedded(vectors, store.metadata)
 
 
-def on_part(model: Model, catalog: Catalog, part: Catalog) -> Model:
+def on_part(model: Embedded, catalog: Catalog, part: Catalog) -> Embedded:
     """A model of the whole catalogue on a sample of it, under a name that says so.
 
     Args:
@@ -53,7 +59,8 @@ def on_part(model: Model, catalog: Catalog, part: Catalog) -> Model:
     """
     vectors, metadata = model
     chosen = catalog.products["id"].isin(part.products["id"]).to_numpy()
-    return vectors[chosen], {**metadata, "model": f"{metadata['model']}-of-{len(part)}"}
+    name = f"{metadata['model']}-of-{len(part)}"
+    return Embedded(vectors[chosen], {**metadata, "model": name})
 
 
 def embed(
@@ -64,7 +71,7 @@ def embed(
     preprocessing: str,
     engine: str = "keras",
     number_format: str = "float32",
-) -> tuple[np.ndarray, dict[str, str]]:
+) -> Embedded:
     """The catalogue's embeddings by a model: taken from its feature store, or made.
 
     Args:
@@ -76,8 +83,8 @@ def embed(
         number_format: of a store that is made, `float32`, or `float16` in half the space.
 
     Returns:
-        float32 of shape (n_products, embedding_dim), in the catalogue's order, and the store's
-        metadata. What another training of the same name has left is made anew.
+        Float32 vectors, and the store's metadata. What another training of the same name has left
+        is made anew.
 
     Raises:
         ParameterError: unknown engine or number format.
@@ -94,7 +101,7 @@ def embed(
         embed_catalog(catalog, embedder, preprocessing=preprocessing, path=path,
                                  number_format=number_format)  # fmt: skip
     store = FeatureStore.open(path)
-    return store.load(names)[1], store.metadata
+    return Embedded(store.load(names)[1], store.metadata)
 
 
 def on_engine(workspace: Workspace, embedder: Embedder, engine: str) -> Embedder:
@@ -117,39 +124,35 @@ def on_engine(workspace: Workspace, embedder: Embedder, engine: str) -> Embedder
 
 
 def joint_model(
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
-) -> tuple[np.ndarray, dict[str, object]]:
+    models: Sequence[Embedded],
+) -> Embedded:
     """Several backbones' embeddings as one model: side by side, each of length 1.
 
     Args:
         models: embeddings and metadata of each, from `stores.embed`.
     """
     vectors = transforms.joint_features([matrix for matrix, _ in models])
-    metadata = _joined(models)
-    return vectors, metadata | {"embedding_dim": vectors.shape[1]}
+    name = joint_name([metadata["model"] for _, metadata in models])
+    return Embedded(vectors, _joined(models) | {"model": name, "embedding_dim": vectors.shape[1]})
 
 
 def joint_metadata(
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
-    settings: object,
-    label: str,
-    seed: int,
+    models: Sequence[Embedded], settings: object, **training: object
 ) -> dict[str, object]:
     """What a head's embeddings depend on beside its weights.
 
     Args:
         models: embeddings and metadata of each backbone, from `stores.embed`.
         settings: the dataclass that says what the head is made of.
-        label: what it learns to tell.
-        seed: of the training.
+        training: its `family`, `run` and `seed` (see `words`), and the `label` that it learns.
     """
     joined = _joined(models)
     joined["features"] = joined.pop("model")
     joined["features_sha256"] = joined.pop("weights_sha256")
-    return joined | {"head": json.dumps(asdict(settings)), "label": label, "seed": seed}
+    return joined | {"head": json.dumps(asdict(settings)), **training}
 
 
-def sampled(model: Model, catalog: Catalog, sample: Catalog) -> Model:
+def sampled(model: Embedded, catalog: Catalog, sample: Catalog) -> Embedded:
     """The stored embeddings of some of a catalogue's products, under a name of their own.
 
     Args:
@@ -171,7 +174,7 @@ def sampled(model: Model, catalog: Catalog, sample: Catalog) -> Model:
         )
     matrix, metadata = model
     name = f"{metadata['model']}-of-{len(sample)}"
-    return matrix[rows], {**metadata, "model": name, "data_hash": sample.data_hash}
+    return Embedded(matrix[rows], {**metadata, "model": name, "data_hash": sample.data_hash})
 
 
 def check_engine(engine: str) -> None:
@@ -198,7 +201,7 @@ def _is_complete(path: Path, metadata: Mapping[str, object], names: pd.Series) -
     return set(names) <= set(store.image_names())
 
 
-def _joined(models: Sequence[tuple[np.ndarray, Mapping[str, object]]]) -> dict[str, str]:
+def _joined(models: Sequence[Embedded]) -> dict[str, str]:
     """The backbones' metadata, joined by `+`."""
     keys = ("model", "backbone", "image_size", "preprocessing", "weights", "weights_sha256")
     return {key: "+".join(str(metadata[key]) for _, metadata in models) for key in keys}

@@ -1,25 +1,16 @@
-"""Tables."""
+"""Tables that are made of records."""
 
 from collections.abc import Callable, Iterable, Mapping
 
 import pandas as pd
 
 from fashion_rir.errors import RecordError
-from fashion_rir.evaluation import protocols
 from fashion_rir.workspace import records as result_records
-
-
-def has_scores(record: Mapping, protocol: str, label: str) -> bool:
-    """Whether a record of kind `retrieval` was scored by a label (or `graded`) under a protocol."""
-    found = record["protocols"].get(protocol, {})
-    scores = (
-        found.get("graded") if label == protocols.GRADED else found.get("labels", {}).get(label)
-    )
-    return "micro" in (scores or {})
+from fashion_rir.workspace.records import Record
 
 
 def retrieval_table(
-    records: Iterable[Mapping], *, protocol: str, label: str, metrics: Iterable[str],
+    records: Iterable[Record], *, protocol: str, label: str, metrics: Iterable[str],
     average: str = "micro", letter: Callable[[Mapping, str], str] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """One row a model and measure, one column a metric.
@@ -53,9 +44,8 @@ def retrieval_table(
             "queries": record["inputs"]["n_queries"],
         }
         for metric in metrics:
-            estimate = _estimate(record, protocol, label, average, metric)
-            row |= {metric: estimate["value"], f"{metric} low": estimate["low"],
-                    f"{metric} high": estimate["high"]}  # fmt: skip
+            found = record.estimate(protocol, label, metric, average=average)
+            row |= {metric: found.value, f"{metric} low": found.low, f"{metric} high": found.high}
         rows.append(row)
     table = pd.DataFrame(rows).sort_values(
         [metrics[0], "model", "measure"], ascending=[False, True, True]
@@ -64,7 +54,7 @@ def retrieval_table(
 
 
 def seed_table(
-    groups: Mapping[str, Iterable[Mapping]], *, protocol: str,
+    groups: Mapping[str, Iterable[Record]], *, protocol: str,
     metrics: Iterable[tuple[str, str]], average: str = "micro",
 ) -> pd.DataFrame:  # fmt: skip
     """One row a trained model: means over the seeds that it was trained with.
@@ -98,19 +88,22 @@ def seed_table(
             "weights": ", ".join(dict.fromkeys(model["weights"] for model in models)),
         }
         for label, metric in metrics:
-            estimates = [_estimate(r, protocol, label, average, metric) for r in records]
-            values = pd.Series([estimate["value"] for estimate in estimates])
+            estimates = [one.estimate(protocol, label, metric, average=average) for one in records]
+            values = pd.Series([estimate.value for estimate in estimates])
             row |= {f"{label} {metric}": values.mean(), f"{label} {metric} spread": values.std()}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
+def comparison_table(
+    records: Iterable[Mapping], metric: str, called: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """One row a paired comparison.
 
     Args:
         records: of kind `comparison`.
         metric: one that was compared, such as `mAP`, or `nDCG@10` for the label `graded`.
+        called: what to call the compared records, by their names; those names if None.
 
     Returns:
         Columns `comparison`, `value`, `low`, `high`, `outside the noise` (the interval does not
@@ -118,7 +111,8 @@ def comparison_table(records: Iterable[Mapping], metric: str) -> pd.DataFrame:
     """
     rows = []
     for record in records:
-        name = f"{record['inputs']['first']} − {record['inputs']['second']}"
+        sides = [record["inputs"][side] for side in ("first", "second")]
+        name = " − ".join((called or {}).get(side, side) for side in sides)
         found = record["differences"][metric]
         is_clear = not found["low"] <= 0 <= found["high"]
         rows.append({"comparison": name, **found, "outside the noise": is_clear})
@@ -151,33 +145,6 @@ def trained_weights(names: Iterable[str]) -> list[str]:
     """
     every = {one for joined in names for one in str(joined).split("+")}
     return sorted(one for one in every if not one.startswith(("none", "seed", "k-means")))
-
-
-def _estimate(
-    record: Mapping, protocol: str, label: str, average: str, metric: str
-) -> dict[str, float]:
-    """A stored metric: `value`, `low`, `high`."""
-    about = f"(protocol {protocol}, label {label})"
-    try:
-        found = record["protocols"][protocol]
-        scores = found["graded"] if label == protocols.GRADED else found["labels"][label]
-        estimate = scores[average][metric]
-    except KeyError as error:
-        raise RecordError(
-            f"The record {record['name']} has nothing on {error} {about}; run its notebook again."
-        ) from error
-    if label != protocols.GRADED and scores.get("n_classes") == 1:
-        raise RecordError(
-            f"The record {record['name']} knows one class only {about}, so every ranking is as "
-            "good as any other; ask by another label."
-        )
-    cutoff, n_gallery = int(metric.partition("@")[2].removeprefix("R") or 0), found.get("n_gallery")
-    if n_gallery is not None and cutoff > n_gallery:
-        raise RecordError(
-            f"The record {record['name']} searched {n_gallery} products {about}, so {metric} "
-            "reads beyond its gallery; take a smaller cut-off or more products."
-        )
-    return estimate
 
 
 def _require_seeds(name: str, records: list[Mapping]) -> None:

@@ -11,12 +11,13 @@ embeddings stand side by side: `backbone`, `image_size`, `preprocessing`. And, w
 - `statistics`: those of batch normalisation, where they are not as trained,
 - `asked`: how the photos were scaled for the query, where it is not as in training,
 - `transform`: what was done with the embeddings, several joined by `+`.
+
+And, not for words: `model`, a short name; `training`, the hashes of its trainings' records;
+`network`, whose pooling was replaced.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-
-from fashion_rir.workspace import old_names
 
 WORDS = {
     "mobilenetv2": "MobileNetV2",
@@ -54,11 +55,7 @@ FAMILIES = {  # what stands before and behind the embeddings' words
     "contrastive-heads": ("{run} contrastive head on ", ""),
 }
 
-RUNS = {  # how a run's name begins, where other words say it better
-    "attributes-final": "attribute",
-    "attributes": "validated attribute",
-    "nt-xent": "NT-Xent",
-}
+RUNS = {"attributes-final": "attribute", "attributes": "validated attribute"}
 
 
 def in_words(
@@ -79,7 +76,6 @@ def in_words(
         ...           "searched": "posterior"})
         'dense head of 512 on 2 embeddings, posterior, 2 seeds averaged'
     """
-    model = old_names.completed(model)
     named = sources(model)
     is_named = with_sources or len(named) == 1
     together = " + ".join(named) if is_named else f"{len(named)} embeddings"
@@ -165,8 +161,7 @@ def _backbone(name: str) -> str:
 
 def _run(model: Mapping[str, object]) -> str:
     run = str(model.get("run", ""))
-    first = next((known for known in RUNS if run.startswith(known)), None)
-    return RUNS[first] + run.removeprefix(first) if first else run
+    return RUNS.get(run, run.replace("nt-xent", "NT-Xent"))
 
 
 def _head(model: Mapping[str, object]) -> str:

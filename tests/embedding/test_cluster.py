@@ -166,13 +166,14 @@ def test_a_sweep_writes_the_records_of_heads_trained_one_by_one(client, products
     models = [(vectors, dict.fromkeys(keys, "made"))]
     runs = list(head_sweep.grid([0], [20, 21], epochs=2))
     swept = Workspace(tmp_path / "swept", "demo")
-    found = head_sweep.run(client, swept, products, models, runs, split_seed=20)
+    found = head_sweep.run(client, Study(swept, products, 20), models, runs)
     assert [record["inputs"]["seed"] for record in found] == [20, 21]
-    alone = trained_heads.run_head(
-        Study(Workspace(tmp_path / "alone", "demo"), products, 20), models, "probe",
-        training_heads.HeadSettings(hidden=None, label_smoothing=0.0),
-        fit.TrainingSettings(epochs=2, batch_size=128), seed=21,
+    plan = trained_heads.HeadPlan(
+        "probe", training_heads.HeadSettings(hidden=None, label_smoothing=0.0),
+        fit.TrainingSettings(epochs=2, batch_size=128), 21,
     )  # fmt: skip
+    study = Study(Workspace(tmp_path / "alone", "demo"), products, 20)
+    alone = trained_heads.run_head(study, models, plan)
     assert (
         result_records.read(swept.results, "probe-made-seed21")["inputs"] == alone.record["inputs"]
     )
@@ -180,7 +181,7 @@ def test_a_sweep_writes_the_records_of_heads_trained_one_by_one(client, products
     losses = [[row["loss"] for row in record["curve"]] for record in (found[1], alone.record)]
     np.testing.assert_allclose(*losses, rtol=1e-4)
     # All of it is there: nothing is asked of the workers again.
-    assert head_sweep.run(None, swept, products, models, runs, split_seed=20) == found
+    assert head_sweep.run(None, Study(swept, products, 20), models, runs) == found
 
 
 def test_a_training_that_fails_on_a_worker_is_named(tmp_path, monkeypatch):

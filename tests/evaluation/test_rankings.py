@@ -7,13 +7,27 @@ from sklearn.metrics import average_precision_score
 
 from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.evaluation import metrics, protocols, rankings
-from fashion_rir.evaluation.rankings import STANDARD, Scoring, score_rankings
+from fashion_rir.evaluation.rankings import STANDARD, Ranked, Scoring, View
 from fashion_rir.search import gallery as search_gallery
 
 FIRST = Scoring(("first", "AP"), lambda ranks: (ranks[0], metrics.average_precision(ranks)), 1)
 # Products on a line: 10 and 11 share a photo, 12 is the nearest other shirt.
 POSITIONS = np.array([[0.0], [0.0], [1.0], [3.0]], dtype=np.float32)
 TYPES = ["Shirts", "Ties", "Shirts", "Shirts"]
+
+
+def score_rankings(
+    embeddings: np.ndarray,
+    products: pd.DataFrame,
+    is_query: np.ndarray | None = None,
+    is_gallery: np.ndarray | None = None,
+    hidden: str = "query",
+    **options: object,
+) -> Ranked:
+    """The scores under a single view; all products ask if nobody is named."""
+    is_query = np.ones(len(products), dtype=bool) if is_query is None else is_query
+    views = {"one": View(is_query, is_gallery, hidden)}
+    return rankings.score_views(embeddings, products, views, **options)["one"]
 
 
 @pytest.fixture

@@ -87,5 +87,5 @@ def test_lost_markers_are_named():
 
 
 def test_missing_record_is_named(tmp_path):
-    with pytest.raises(RecordError, match="attributes-final.*-type-first-cosine"):
+    with pytest.raises(RecordError, match="no record .*attributes-final-5-sources"):
         readme.results_section(Workspace(tmp_path, "full"))

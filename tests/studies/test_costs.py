@@ -35,18 +35,21 @@ def workspace(tmp_path: Path) -> Workspace:
 
 def score(workspace: Workspace, shop: Catalog, name: str, seed: int, **options: object) -> None:
     is_test = splits.is_test_product(shop.products, seed=SEED)
-    metadata = floors.random_metadata(seed) | {"model": name} | options.pop("metadata", {})
+    about = {"model": name, "backbone": name}
+    metadata = floors.random_metadata(seed) | about | options.pop("metadata", {})
     vectors = floors.random_embeddings(len(shop), seed=seed)
     options = {"measure": "cosine", "protocols": ("held_out", "unseen")} | options
     scoring.retrieval(Study(workspace, shop, SEED), (vectors, metadata), is_test, **options)
 
 
-def write_training(workspace: Workspace, shop: Catalog, name: str, seconds: float) -> None:
-    inputs = {"profile": "demo", "data_hash": shop.data_hash}
+def write_training(workspace: Workspace, shop: Catalog, name: str, seconds: float) -> str:
+    """The record's hash, which a model that was trained so says."""
+    inputs = {"profile": "demo", "data_hash": shop.data_hash, "run": name}
     record = result_records.make_record(
         "training", name, inputs, timings={"training_seconds": seconds}
     )
     result_records.write(record, workspace.results)
+    return record["inputs_hash"]
 
 
 def write_costs(workspace: Workspace, shop: Catalog, **costs: float) -> None:
@@ -59,24 +62,25 @@ def write_costs(workspace: Workspace, shop: Catalog, **costs: float) -> None:
 
 def test_the_table_holds_every_comparable_model_once(workspace, shop) -> None:
     for seed in (1, 2):
-        score(workspace, shop, f"head-seed{seed}-posterior", seed)
-        write_training(workspace, shop, f"head-seed{seed}", 10.0 * seed)
+        training = write_training(workspace, shop, f"head-seed{seed}", 10.0 * seed)
+        made_by = {"backbone": "net", "family": "from-scratch", "seed": seed, "training": training}
+        score(workspace, shop, f"head-seed{seed}-posterior", seed, metadata=made_by)
+    trained = "net trained from nothing"
     score(workspace, shop, "plain", 3)
     score(workspace, shop, "plain", 3, measure="manhattan")
     score(workspace, shop, "asked-once", 4, protocols=("held_out",))
     smaller = shop.subset(np.arange(N) < 50)
     score(workspace, smaller, "on-a-sample", 5)
     table, left_out = model_table.model_table(workspace.results, data_hash=shop.data_hash)
-    assert sorted(table.index) == ["head-posterior", "plain"]
-    assert table.loc["head-posterior", ["seeds", "dim", "training s"]].tolist() == [2, 32, 15]
+    assert sorted(table.index) == [trained, "plain"]
+    assert table.loc[trained, ["seeds", "dim", "training s"]].tolist() == [2, 32, 15]
     assert table.loc["plain", "training s"] == 0
     values = [
-        result_records.read(workspace.results, f"head-seed{seed}-posterior-cosine")["protocols"][
-            "unseen"
-        ]["labels"]["baseColour"]["macro"]["precision@10"]["value"]
+        result_records.read(workspace.results, f"head-seed{seed}-posterior-cosine")
+        .estimate("unseen", "baseColour", "precision@10", average="macro").value
         for seed in (1, 2)
-    ]
-    assert table.loc["head-posterior", "colour P@10 unseen macro"] == pytest.approx(np.mean(values))
+    ]  # fmt: skip
+    assert table.loc[trained, "colour P@10 unseen macro"] == pytest.approx(np.mean(values))
     assert table["mAP"].is_monotonic_decreasing
     assert dict(zip(left_out["record"], left_out["reason"], strict=True)) == {
         "plain-manhattan": "by manhattan",
@@ -99,40 +103,24 @@ def test_fewer_queries_are_left_out_and_said(workspace, shop) -> None:
 def test_a_model_asks_all_its_networks(workspace, shop) -> None:
     write_costs(workspace, shop, **{"a-32": 2.0, "b-64": 30.0, "head": 0.5})
     joint = {"backbone": "a+a+b", "image_size": "32+32+64"}
+    pooled = {"backbone": "a-gem2.5", "network": "a", "image_size": "32"}
     score(workspace, shop, "joint", 1, metadata=joint)
-    score(workspace, shop, "head", 2, metadata=joint | {"head": "{}"})
-    score(workspace, shop, "pooled", 3, metadata={"backbone": "a-gem2.5", "image_size": "32"})
+    score(workspace, shop, "head", 2, metadata=joint | {"family": "label-heads", "head": "{}"})
+    score(workspace, shop, "pooled", 3, metadata=pooled)
     score(workspace, shop, "unmeasured", 4, metadata={"backbone": "a+c", "image_size": "32+32"})
     table, _ = model_table.model_table(workspace.results, data_hash=shop.data_hash)
     costs = table[studies_costs.EMBEDDING_COST]
-    assert costs.loc[["joint", "head", "pooled"]].tolist() == [34.0, 34.5, 2.0]
-    assert np.isnan(costs["unmeasured"])
+    shown = ["3 embeddings side by side", "linear probe on 3 embeddings", "a GeM 2.5 32 px"]
+    assert costs.loc[shown].tolist() == [34.0, 34.5, 2.0]
+    assert np.isnan(costs["2 embeddings side by side"])
 
 
-def test_trainings_by_name_and_as_named() -> None:
-    seconds = {"dense-a-seed1": 3.0, "dense-a-seed2": 4.0, "dense-a-seed11": 50.0}
-
-    def cost(model: str, **metadata: str) -> float:
-        record = {"inputs": {"model": {"model": model} | metadata}}
-        return studies_costs.training_cost(record, seconds)
-
-    assert cost("dense-a-seed1") == 3
-    assert cost("dense-a-seed1-posterior+raw0.2") == 3
-    assert cost("dense-a-seed11-posterior") == 50
-    assert cost("dense-a-seeds1+11-posterior") == 53
-    assert cost("joined", trainings="dense-a-seed1 dense-a-seed2") == 7
-    assert np.isnan(cost("joined", trainings="dense-a-seed1 forgotten"))
-    assert cost("pretrained-128") == 0
-
-
-def test_a_short_name_stands_for_one_model_only() -> None:
-    first, second = "a-32-pad+b-32-pad+c-32-crop", "d-64-pad+e-64-pad-white+f-64-resize"
-    assert model_table.short_names([f"{first}-hidden"]) == ["3 embeddings-hidden"]
-    both = [f"{first}-hidden", f"{second}-hidden"]
-    assert model_table.short_names(both) == both
-    assert model_table.short_names([f"{first}-hidden", f"head-{second}"]) == [
-        "3 embeddings-hidden", "head-3 embeddings",
-    ]  # fmt: skip
+def test_the_trainings_of_a_model_are_those_that_it_names() -> None:
+    seconds = {"1a": 3.0, "2b": 4.0, "1": 50.0}
+    assert studies_costs.training_cost({"training": "1a"}, seconds) == 3
+    assert studies_costs.training_cost({"training": "1a+2b"}, seconds) == 7
+    assert np.isnan(studies_costs.training_cost({"training": "1a+forgotten"}, seconds))
+    assert studies_costs.training_cost({"model": "pretrained-128"}, seconds) == 0
 
 
 def test_a_folder_without_a_comparable_record_is_refused(workspace, shop) -> None:
@@ -173,7 +161,7 @@ def test_nothing_to_measure_is_refused(workspace, shop, change) -> None:
 
 def test_an_unknown_engine_is_refused(workspace, shop) -> None:
     with pytest.raises(ParameterError, match="'onyx'; did you mean 'onnx'"):
-        measure_costs(Study(workspace, shop), [floors.MeanColour()], head_dim=4, engine="onyx")
+        measure_costs(Study(workspace, shop, engine="onyx"), [floors.MeanColour()], head_dim=4)
 
 
 def slow_front(table: pd.DataFrame, costs: list[str], gains: list[str]) -> list[bool]:

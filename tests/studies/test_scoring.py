@@ -12,6 +12,7 @@ from fashion_rir.data import catalog as data_catalog
 from fashion_rir.data import splits
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.embedding import floors
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import ParameterError, RecordError, StoreError
 from fashion_rir.evaluation import intervals
@@ -19,13 +20,13 @@ from fashion_rir.evaluation import protocols as evaluation_protocols
 from fashion_rir.evaluation.protocols import METRICS
 from fashion_rir.studies import names as studies_names
 from fashion_rir.studies import scoring
+from fashion_rir.studies.names import comparison_name
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores, tables
 from fashion_rir.workspace.folders import Workspace
 
 SEED = 20
-Model = tuple[np.ndarray, dict]
 
 
 class BrokenColour(floors.MeanColour):
@@ -53,17 +54,17 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def colours(workspace: Workspace, shop: data_catalog.Catalog) -> Model:
+def colours(workspace: Workspace, shop: data_catalog.Catalog) -> Embedded:
     return stores.embed(workspace, shop, floors.MeanColour(), preprocessing="resize")
 
 
 @pytest.fixture
-def chance(shop: data_catalog.Catalog) -> Model:
+def chance(shop: data_catalog.Catalog) -> Embedded:
     return floors.random_embeddings(len(shop), seed=SEED), floors.random_metadata(SEED)
 
 
 def test_embed_makes_the_store(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded
 ) -> None:
     matrix, metadata = colours
     assert (metadata["model"], metadata["data_hash"]) == ("mean-colour-32-resize", shop.data_hash)
@@ -75,7 +76,7 @@ def test_embed_makes_the_store(
 
 
 def test_embed_takes_what_is_in_the_store(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded
 ) -> None:
     again, metadata = stores.embed(workspace, shop, BrokenColour(), preprocessing="resize")
     assert (again == colours[0]).all()
@@ -95,7 +96,7 @@ def test_embed_goes_on_where_it_stopped(workspace: Workspace, shop: data_catalog
 
 
 def test_embed_refuses_the_store_of_another_catalogue(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded
 ) -> None:
     products = shop.products.assign(image_sha256="other photos of the same names")
     other = replace(shop, products=products)
@@ -109,7 +110,7 @@ def test_embed_refuses_an_unknown_engine(workspace: Workspace, shop: data_catalo
 
 
 def run(
-    workspace: Workspace, shop: data_catalog.Catalog, model: Model, is_test, seed=SEED, **changes
+    workspace: Workspace, shop: data_catalog.Catalog, model: Embedded, is_test, seed=SEED, **changes
 ) -> dict:
     options = {"measure": "cosine"} | changes
     return scoring.retrieval(Study(workspace, shop, seed), model, is_test, **options)
@@ -120,7 +121,7 @@ def fail(*_: object, **__: object) -> None:
 
 
 def test_the_record_says_what_was_measured(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray
 ) -> None:
     record = run(workspace, shop, colours, is_test)
     assert result_records.read(workspace.results, "mean-colour-32-resize-cosine") == record
@@ -139,7 +140,7 @@ def test_the_record_says_what_was_measured(
 
 
 def test_timings_stand_apart(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray
 ) -> None:
     record = run(workspace, shop, colours, is_test)
     assert list(record["timings"]) == ["evaluation_seconds"]
@@ -148,7 +149,7 @@ def test_timings_stand_apart(
 
 
 def test_a_second_call_takes_the_record(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     first = run(workspace, shop, colours, is_test)
@@ -157,7 +158,7 @@ def test_a_second_call_takes_the_record(
 
 
 def test_a_changed_input_makes_it_run_again(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     run(workspace, shop, colours, is_test)
@@ -176,7 +177,7 @@ def test_a_changed_input_makes_it_run_again(
 
 
 def test_a_record_of_more_protocols_serves_who_asks_for_fewer_and_not_the_reverse(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     run(workspace, shop, colours, is_test, protocols=("held_out",))
@@ -217,7 +218,7 @@ def test_another_training_of_the_same_name_is_embedded_anew(
 
 
 def test_a_record_of_fewer_labels_is_made_anew(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     full = run(workspace, shop, colours, is_test)
@@ -234,7 +235,7 @@ def test_a_record_of_fewer_labels_is_made_anew(
 
 
 def test_lost_scores_make_it_run_again(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray
 ) -> None:
     first = run(workspace, shop, colours, is_test)
     scores = workspace.scores / f"{first['name']}.parquet"
@@ -244,7 +245,7 @@ def test_lost_scores_make_it_run_again(
 
 
 def test_two_runs_in_two_folders_write_the_same_records(
-    tmp_path: Path, shop: data_catalog.Catalog, is_test: np.ndarray, chance: Model
+    tmp_path: Path, shop: data_catalog.Catalog, is_test: np.ndarray, chance: Embedded
 ) -> None:
     written = []
     for name in ("one", "two"):
@@ -266,7 +267,7 @@ def test_two_runs_in_two_folders_write_the_same_records(
 
 
 def test_the_scores_of_single_queries(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, is_test: np.ndarray
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, is_test: np.ndarray
 ) -> None:
     name = run(workspace, shop, colours, is_test)["name"]
     found = evaluation_protocols.evaluate(colours[0], shop.products, is_test, measure="cosine")
@@ -277,7 +278,7 @@ def test_the_scores_of_single_queries(
 
 
 def test_missing_scores_are_named(
-    workspace: Workspace, shop: data_catalog.Catalog, chance: Model, is_test: np.ndarray
+    workspace: Workspace, shop: data_catalog.Catalog, chance: Embedded, is_test: np.ndarray
 ) -> None:
     with pytest.raises(RecordError, match=r"no scores at .*nothing\.parquet; run the notebook"):
         scoring.read_scores(workspace, "nothing", protocol="held_out", label="gender")
@@ -287,7 +288,7 @@ def test_missing_scores_are_named(
 
 
 def test_scores_from_before_the_graded_metric_stay_readable(
-    workspace: Workspace, shop: data_catalog.Catalog, chance: Model, is_test: np.ndarray
+    workspace: Workspace, shop: data_catalog.Catalog, chance: Embedded, is_test: np.ndarray
 ) -> None:
     name = run(workspace, shop, chance, is_test)["name"]
     path = workspace.scores / f"{name}.parquet"
@@ -300,7 +301,7 @@ def test_scores_from_before_the_graded_metric_stay_readable(
 
 
 def test_a_comparison_of_the_graded_metric(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, chance: Model,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, chance: Embedded,
     is_test: np.ndarray,
 ) -> None:  # fmt: skip
     names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
@@ -318,14 +319,15 @@ def test_a_comparison_of_the_graded_metric(
 
 
 def test_a_comparison_by_hand(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, chance: Model,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, chance: Embedded,
     is_test: np.ndarray,
 ) -> None:  # fmt: skip
     names = [run(workspace, shop, model, is_test)["name"] for model in (colours, chance)]
     scattered = workspace.scores / f"{names[1]}.parquet"
     pd.read_parquet(scattered).iloc[::-1].to_parquet(scattered)  # paired by id, not by place
     record = scoring.comparison(Study(workspace, None, SEED), *names, label="gender")
-    assert record["name"] == "mean-colour-32-resize-cosine-minus-chance-cosine-held_out-gender"
+    assert record["name"] == comparison_name(*names, "held_out", "gender")
+    assert [record["inputs"][side] for side in ("first", "second")] == names
     assert result_records.read(workspace.results, record["name"]) == record
     scores = [
         scoring.read_scores(workspace, name, protocol="held_out", label="gender") for name in names
@@ -342,7 +344,7 @@ def test_a_comparison_by_hand(
 
 
 def test_a_comparison_needs_the_same_queries(
-    workspace: Workspace, shop: data_catalog.Catalog, colours: Model, chance: Model,
+    workspace: Workspace, shop: data_catalog.Catalog, colours: Embedded, chance: Embedded,
     is_test: np.ndarray,
 ) -> None:  # fmt: skip
     fewer = is_test.copy()
@@ -363,10 +365,12 @@ def test_every_comparison_of_notebook_02_has_its_records() -> None:
     assert all(first != second for first, second in pairs)
 
 
-def test_a_transform_is_another_model(colours: Model, is_test: np.ndarray) -> None:
+def test_a_transform_is_another_model(colours: Embedded, is_test: np.ndarray) -> None:
     vectors, metadata = scoring.transformed(colours, "l2", ~is_test)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1)
     assert metadata["model"] == "mean-colour-32-resize+l2"
+    twice = scoring.transformed(Embedded(vectors, metadata), "power", ~is_test)
+    assert twice.metadata["transform"] == "l2+power"
     assert metadata["weights_sha256"] == colours[1]["weights_sha256"]
     with pytest.raises(ParameterError, match="Unknown transform 'l3'; did you mean 'l2'"):
         scoring.transformed(colours, "l3", ~is_test)

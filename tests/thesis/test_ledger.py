@@ -15,6 +15,7 @@ from fashion_rir.thesis import ledger
 from fashion_rir.thesis.claims import Claim
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 FULL = Path(__file__).parents[2] / "reports" / "full" / "results"
 INPUTS = {"profile": "demo", "data_hash": "abc"}
@@ -537,7 +538,7 @@ def test_a_record_of_another_profile_or_schema_is_refused(tmp_path: Path) -> Non
     with pytest.raises(RecordError, match="good and late differ in profile"):
         ledger.verdicts(claims, tmp_path)
     path = tmp_path / "late.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 99'), encoding="utf-8")
+    path.write_text(path.read_text().replace('"schema": 2', '"schema": 99'), encoding="utf-8")
     with pytest.raises(RecordError, match=r"late\.json has schema version 99"):
         ledger.verdicts(claims, tmp_path)
 
@@ -566,7 +567,7 @@ def test_claims_ask_for_records_under_the_names_that_runs_write(claims: list[Cla
     expected = {f"{name}-cosine" for name in (h_16, h_32, i, untrained, g, *advised)}
     expected |= {*audited, "separation-resnet50-224-pad"}
     expected |= {f"{kind}-{name}" for kind in ("audit", "separation") for name in beside}
-    expected |= {f"tsne-{name}-perplexity30-seed{seed}" for name in (h_32, i)}
+    expected |= {short_name("tsne", name, f"perplexity30-seed{seed}") for name in (h_32, i)}
     expected |= {f"spread-{g}-asked-unit"}
     asked = {name for claim in claims for name in thesis_claims.needed_records(claim)}
     trained = {name for name in asked if re.search("label-|contrastive-|audit-|separation-", name)}

@@ -124,8 +124,9 @@ def _training(folder: Path, number: int) -> None:
     model = keras.Model(inputs, keras.layers.Dense(300)(inputs))
     ones = np.ones((8, 400), dtype=np.float32)
     batches = fit.Batches(ones, ones[:, :300], lambda epoch: [np.arange(8)])
-    fit.fit(model, batches, fit.TrainingSettings(epochs=2 + number), loss="mse", seed=0,
-                 checkpoint=fit.Checkpoint(folder / str(number), {"a": 1}))  # fmt: skip
+    place = fit.Checkpoint(folder / str(number), {"a": 1})
+    training = fit.Training(fit.TrainingSettings(epochs=2 + number), 0, place)
+    fit.fit(model, batches, training, loss="mse")
 
 
 def _finished_trainings(folder: Path) -> object:

@@ -133,8 +133,8 @@ def head(folder: Path) -> None:
     model = clusters(products), MODEL | {"data_hash": products.data_hash}
     settings = HeadSettings(hidden=16, label_smoothing=0.0)
     fitting = TrainingSettings(epochs=6, batch_size=16, learning_rate=0.01, schedule="cosine")
-    run = heads.run_head(Study(workspace, products, SEED), [model], "dense16", settings, fitting,
-                              seed=SEED)  # fmt: skip
+    plan = heads.HeadPlan("dense16", settings, fitting, SEED)
+    run = heads.run_head(Study(workspace, products, SEED), [model], plan)
     reported(folder, run.record["name"])
 
 

@@ -15,7 +15,7 @@ from fashion_rir.errors import ParameterError, StoreError, TrainingError
 from fashion_rir.training import end_to_end, fit
 from fashion_rir.training.augmentation import augmenter
 from fashion_rir.training.end_to_end import CoreSettings, TunedEmbedder, behind_inputs, build_core
-from fashion_rir.training.fit import Batches, Checkpoint, TrainingSettings
+from fashion_rir.training.fit import Batches, Checkpoint, Training, TrainingSettings
 
 SIZE = 32
 SETTINGS = CoreSettings(hidden=5)
@@ -50,13 +50,12 @@ def train(
     sampler: fit.Sampler = lambda epoch: [np.arange(8)], epochs: int = 1,
 ) -> keras.Model:  # fmt: skip
     model = classifier(core, augment)
+    settings = TrainingSettings(epochs=epochs, learning_rate=0.05)
     fit.fit(
         model,
         Batches(pictures(), np.arange(8) % 3, sampler),
-        TrainingSettings(epochs=epochs, learning_rate=0.05),
+        Training(settings, 0, None if folder is None else Checkpoint(folder, {})),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        checkpoint=None if folder is None else Checkpoint(folder, {}),
-        seed=0,
     )
     return model
 

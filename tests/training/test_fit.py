@@ -18,7 +18,7 @@ import pytest
 from fashion_rir.errors import ParameterError, TrainingError
 from fashion_rir.training import fit, samplers
 from fashion_rir.training.augmentation import augmenter
-from fashion_rir.training.fit import Batches, Checkpoint, TrainingSettings
+from fashion_rir.training.fit import Batches, Checkpoint, Training, TrainingSettings
 
 N_PICTURES = 32
 SETTINGS = TrainingSettings(epochs=3, batch_size=16, learning_rate=0.05, schedule="cosine")
@@ -75,12 +75,10 @@ def train(
     return fit.fit(
         model,
         batches or Batches(*labelled_pictures(N_PICTURES, seed=0), shuffled),
-        settings,
+        Training(settings, seed, None if folder is None else Checkpoint(folder, identity)),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
         validation=labelled_pictures(20, seed=1),
-        checkpoint=None if folder is None else Checkpoint(folder, identity),
-        seed=seed,
     )
 
 
@@ -331,14 +329,13 @@ def train_apart(
             raise Killed
         return [np.arange(8)]
 
+    settings = TrainingSettings(epochs=epochs, batch_size=8, learning_rate=0.01, patience=patience)
     curve = fit.fit(
         model,
         Batches(inputs, np.zeros(8), sampler),
-        TrainingSettings(epochs=epochs, batch_size=8, learning_rate=0.01, patience=patience),
+        Training(settings, 0, None if folder is None else Checkpoint(folder, {})),
         loss="mse",
         validation=(inputs, np.full(8, 2.0)),
-        checkpoint=None if folder is None else Checkpoint(folder, {}),
-        seed=0,
     )
     return model, curve
 
@@ -371,9 +368,8 @@ def test_patience_without_validation_is_refused() -> None:
         fit.fit(
             network("none"),
             Batches(*labelled_pictures(N_PICTURES, seed=0), shuffled),
-            replace(SETTINGS, patience=2),
+            Training(replace(SETTINGS, patience=2), 0),
             loss="mse",
-            seed=0,
         )
 
 
@@ -466,8 +462,8 @@ def test_the_backup_of_a_training_of_other_layers_is_named(tmp_path: Path) -> No
     def train_top(is_frozen: bool, sampler: fit.Sampler) -> None:
         model = top()
         model.layers[0].trainable = not is_frozen
-        fit.fit(model, Batches(ones, ones[:, :3], sampler), TrainingSettings(epochs=2),
-                     loss="mse", checkpoint=Checkpoint(tmp_path, {}), seed=0)  # fmt: skip
+        training = Training(TrainingSettings(epochs=2), 0, Checkpoint(tmp_path, {}))
+        fit.fit(model, Batches(ones, ones[:, :3], sampler), training, loss="mse")
 
     def killed(epoch: int) -> list[np.ndarray]:
         if epoch == 1:
@@ -524,6 +520,7 @@ def train_numbers(
     model = keras.Sequential(
         [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")]
     )
+    settings = TrainingSettings(epochs=epochs, batch_size=1, learning_rate=0.1)
     fit.fit(
         model,
         Batches(
@@ -531,10 +528,8 @@ def train_numbers(
             np.array(targets, dtype=np.float32)[:, None],
             lambda epoch: [np.array([2 * epoch]), np.array([2 * epoch + 1])],
         ),
-        TrainingSettings(epochs=epochs, batch_size=1, learning_rate=0.1),
+        Training(settings, 0, None if folder is None else Checkpoint(folder, {})),
         loss=loss,
-        checkpoint=None if folder is None else Checkpoint(folder, {}),
-        seed=0,
     )
     return model
 
@@ -585,10 +580,9 @@ def test_a_validation_loss_that_is_no_number_stops(tmp_path: Path) -> None:
         fit.fit(
             model,
             Batches(ones, ones, lambda epoch: [np.arange(2)]),
-            TrainingSettings(epochs=1),
+            Training(TrainingSettings(epochs=1), 0),
             loss="mse",
             validation=(ones * np.nan, ones),
-            seed=0,
         )
 
 
@@ -625,7 +619,7 @@ def test_a_lack_of_memory_while_a_batch_is_put_together() -> None:
     batches = Large(ones, ones[:, :3], lambda epoch: [np.arange(4)])
     settings = TrainingSettings(epochs=2, batch_size=4)
     with pytest.raises(TrainingError, match="try a batch size of 2"):
-        fit.fit(top(), batches, settings, loss="mse", seed=0)
+        fit.fit(top(), batches, Training(settings, 0), loss="mse")
 
 
 def test_a_full_disk_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

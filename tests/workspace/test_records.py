@@ -97,7 +97,7 @@ def test_a_missing_record_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", '{"schema": 1', "[1, 2]", '"text"', "null", "{}", '{"schema": 1}', b"\xff\xfe\x00"],
+    ["", "{", '{"schema": 2', "[1, 2]", '"text"', "null", "{}", '{"schema": 2}', b"\xff\xfe\x00"],
 )
 def test_a_damaged_record_is_refused(tmp_path: Path, content: str | bytes) -> None:
     data = content if isinstance(content, bytes) else content.encode()
@@ -113,10 +113,31 @@ def test_a_folder_in_the_place_of_a_record_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "demo" / "results"
     record = result_records.make_record("test", "name", INPUTS) | {"schema": 99}
-    result_records.write(record, tmp_path)
-    with pytest.raises(RecordError, match="schema version 99, this program reads 1"):
-        result_records.read(tmp_path, "name")
+    result_records.write(record, folder)
+    for read in (result_records.read, result_records.read_all):
+        with pytest.raises(RecordError, match="schema version 99, .*study --profile demo`"):
+            read(folder, "name")
+
+
+def test_a_record_under_a_long_name_is_of_the_old_layout(tmp_path: Path) -> None:
+    name = "-".join(["a-head-on-many-embeddings"] * 4)
+    (tmp_path / f"{name}.json").write_text('{"schema": 1}', encoding="utf-8")
+    with pytest.raises(RecordError, match="has schema version 1, .* to make it anew"):
+        result_records.read(tmp_path, name)
+    with pytest.raises(RecordError, match="There is no record"):
+        result_records.read(tmp_path, name * 4)  # longer than a file's name may be
+
+
+def test_a_long_name_is_made_short_and_found_again(tmp_path: Path) -> None:
+    names = ["-".join(["a-head-on-many-embeddings", "x" * 40, end]) for end in ("one", "other")]
+    for name in names:
+        result_records.write(result_records.make_record("test", name, INPUTS, about=name), tmp_path)
+    assert max(len(file.name) for file in tmp_path.iterdir()) == 60
+    assert [one["about"] for one in result_records.read_named(tmp_path, names)] == names
+    stored = result_records.read(tmp_path, names[0])
+    assert result_records.read(tmp_path, stored["name"]) == stored
 
 
 def test_the_hash_changes_with_every_input() -> None:
@@ -422,10 +443,10 @@ def test_records_of_a_sample_are_grouped_apart(tmp_path: Path) -> None:
 
 def test_what_a_record_was_scored_by() -> None:
     record = retrieval_record("net", "cosine", 0.5)
-    assert tables.has_scores(record, "held_out", "articleType")
-    assert not tables.has_scores(record, "held_out", "season")
-    assert not tables.has_scores(record, "held_out", "graded")
-    assert not tables.has_scores(record, "unseen", "articleType")
+    assert record.has_scores("held_out", "articleType")
+    assert not record.has_scores("held_out", "season")
+    assert not record.has_scores("held_out", "graded")
+    assert not record.has_scores("unseen", "articleType")
 
 
 def test_what_is_measured_is_named_and_what_is_not_is_said(tmp_path: Path, capsys) -> None:

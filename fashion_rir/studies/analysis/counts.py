@@ -4,18 +4,13 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data.catalog import COLUMNS, LABELS, identical_groups
-from fashion_rir.data.splits import is_test_product
 from fashion_rir.errors import CatalogError, ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.studies.study import Study
-from fashion_rir.workspace import records as result_records
 
 COUNTED = (*LABELS, "year")
 
-CROSSED = (
-    ("gender", "masterCategory"),
-    ("masterCategory", "season"),
-)  # Figures 4.2.9, 4.2.10
+CROSSED = (("gender", "masterCategory"), ("masterCategory", "season"))  # Figures 4.2.9, 4.2.10
 
 N_FIRST_ROWS = 9  # the thesis' Table 4.2.1 is headed 'top 10' and shows nine
 
@@ -31,27 +26,10 @@ def summarise(study: Study) -> dict:
     Returns:
         A record of kind `eda`, also written to the profile's results as `eda`.
     """
-    products = study.catalog.products
     inputs = {"profile": study.workspace.profile, "data_hash": study.catalog.data_hash,
-              "n_products": len(study.catalog), "seed": study.seed}  # fmt: skip
-    copies = identical_groups(products)
-    sizes = products["width"].astype(str) + "x" + products["height"].astype(str)
-    record = result_records.make_record(
-        "eda",
-        "eda",
-        inputs,
-        repairs=study.catalog.counts,
-        first_rows=_rows(products[list(COLUMNS)].head(N_FIRST_ROWS)),
-        counts={column: _counts(products[column]) for column in COUNTED},
-        listed=_listed(study.catalog.listed),
-        missing={column: int(products[column].isna().sum()) for column in COLUMNS},
-        crossed={f"{a} x {b}": _crossed(products, a, b) for a, b in CROSSED},
-        sizes=_counts(sizes),
-        identical=_identical(copies),
-        told_by_name=_name(products, study.seed),
-    )
-    result_records.write(record, study.workspace.results)
-    return record
+              "n_products": len(study.catalog), "n_listed": len(study.catalog.listed),
+              "seed": study.seed}  # fmt: skip
+    return study.record("eda", "eda", inputs, lambda: _counted(study))
 
 
 def counts(record: dict, column: str) -> pd.Series:
@@ -134,13 +112,27 @@ def name_accuracy(products: pd.DataFrame, is_test: np.ndarray, *, without_type: 
     return float(model.score(words.transform(names[test]), types[test]))
 
 
+def _counted(study: Study) -> dict[str, object]:
+    """The content of the record of `summarise`."""
+    products = study.catalog.products
+    sizes = products["width"].astype(str) + "x" + products["height"].astype(str)
+    return {
+        "repairs": study.catalog.counts,
+        "first_rows": _rows(products[list(COLUMNS)].head(N_FIRST_ROWS)),
+        "counts": {column: _counts(products[column]) for column in COUNTED},
+        "listed": _listed(study.catalog.listed),
+        "missing": {column: int(products[column].isna().sum()) for column in COLUMNS},
+        "crossed": {f"{a} x {b}": _crossed(products, a, b) for a, b in CROSSED},
+        "sizes": _counts(sizes),
+        "identical": _identical(identical_groups(products)),
+        "told_by_name": _name(products, study.is_test),
+    }
+
+
 def _listed(rows: pd.DataFrame) -> dict[str, dict[str, int]]:
     """All rows of styles.csv, also those without a photo: classes and missing values."""
     return {
-        column: {
-            "values": int(rows[column].nunique()),
-            "missing": int(rows[column].isna().sum()),
-        }
+        column: {"values": int(rows[column].nunique()), "missing": int(rows[column].isna().sum())}
         for column in COLUMNS
     }
 
@@ -172,16 +164,10 @@ def _identical(copies: pd.DataFrame) -> dict[str, int]:
         for label in ("articleType", "gender", "baseColour")
     }
     largest = int(groups.size().max()) if len(copies) else 0
-    return {
-        "photos": len(copies),
-        "groups": groups.ngroups,
-        "largest group": largest,
-        **disagree,
-    }
+    return {"photos": len(copies), "groups": groups.ngroups, "largest group": largest, **disagree}
 
 
-def _name(products: pd.DataFrame, seed: int) -> dict[str, float]:
-    is_test = is_test_product(products, seed=seed)
+def _name(products: pd.DataFrame, is_test: np.ndarray) -> dict[str, float]:
     return {
         "accuracy by the name": intervals.rounded(
             name_accuracy(products, is_test, without_type=False)

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.catalog import sample as sample_catalog
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
@@ -31,17 +31,13 @@ N_ASKED = 2_000  # products of the sample
 
 N_NEAREST = 10
 
+SURVIVING = ("recall", "recall of the components", "trustworthiness")
+
 AGREEING_LABELS = ("articleType", "masterCategory", "gender", "baseColour")
 
 
 def measure(
-    study: Study,
-    model: Model,
-    made: Projection,
-    *,
-    labels: Sequence[str] = AGREEING_LABELS,
-    n_asked: int = N_ASKED,
-    k: int = N_NEAREST,
+    study: Study, model: Embedded, made: Projection, *, n_asked: int = N_ASKED, k: int = N_NEAREST
 ) -> dict:
     """How well neighbours survive on a map, or the record of the same measurement.
 
@@ -49,7 +45,6 @@ def measure(
         study: its products, split, seed and folders.
         model: the embeddings that the map was made from, and metadata.
         made: the map.
-        labels: whose agreement is measured.
         n_asked: so many products ask, drawn at random (all, if there are no more).
         k: nearest products that are looked at, below half of the products.
 
@@ -64,32 +59,26 @@ def measure(
         StoreError: the map is of another model or catalogue, or an embedding is at fault.
     """
     _require_same(study.catalog, model, made)
-    inputs = {**made.about, "n_asked": min(n_asked, len(made)), "k": k, "labels": list(labels),
-              "sample_seed": study.seed}  # fmt: skip
-    if (record := result_records.read_same(study.workspace.results, made.name, inputs)) is not None:
-        return record
+    inputs = {**made.about, "n_asked": min(n_asked, len(made)), "k": k,
+              "labels": list(AGREEING_LABELS), "sample_seed": study.seed}  # fmt: skip
+
+    def survived() -> dict[str, object]:
+        asked = sample_rows(len(made), n_asked, seed=study.seed)
+        on_map = nearest_on(made.coordinates, asked, k)
+        near = embedding_neighbours(model[0], made.points, on_map, asked, k)
+        products, seed = study.catalog.products, study.seed
+        return {
+            "neighbours": {key: _mean(near[key], seed) for key in SURVIVING},
+            "labels": {
+                label: _agreement(products[label], label, asked, near, seed)
+                for label in AGREEING_LABELS
+            },
+            "divergence": made.divergence,
+            "timings": {"projection_seconds": made.seconds},
+        }
+
     check_nearest(k, len(made))
-    asked = sample_rows(len(made), n_asked, seed=study.seed)
-    near = embedding_neighbours(model[0], made.points, nearest_on(made.coordinates, asked, k),
-                                asked, k)  # fmt: skip
-    record = result_records.make_record(
-        "projection",
-        made.name,
-        inputs,
-        neighbours={
-            "recall": _mean(near["recall"], study.seed),
-            "recall of the components": _mean(near["recall of the components"], study.seed),
-            "trustworthiness": _mean(near["trustworthiness"], study.seed),
-        },
-        labels={
-            label: _agreement(study.catalog.products[label], label, asked, near, study.seed)
-            for label in labels
-        },
-        divergence=made.divergence,
-        timings={"projection_seconds": made.seconds},
-    )
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("projection", made.name, inputs, survived)
 
 
 def overlap(study: Study, maps: Sequence[Projection], name: str) -> dict:
@@ -109,28 +98,26 @@ def overlap(study: Study, maps: Sequence[Projection], name: str) -> dict:
     """
     if len(maps) < 2 or not all(np.array_equal(maps[0].ids, one.ids) for one in maps):
         raise ParameterError(f"Give two maps at least, all of the same products, not {len(maps)}.")
-    asked = sample_rows(len(maps[0]), N_ASKED, seed=study.seed)
-    near = {one.name: nearest_on(one.coordinates, asked, N_NEAREST) for one in maps}
-    shared = {
-        f"{first} | {second}": _mean(_share(near[first], near[second]), study.seed)
-        for first, second in itertools.combinations(near, 2)
-    }
+    n_asked = min(N_ASKED, len(maps[0]))
     inputs = {
         **{key: maps[0].about[key] for key in ("profile", "data_hash", "n_products", "model")},
         "maps": {one.name: result_records.hash_inputs(one.about) for one in maps},
-        "n_asked": len(asked), "k": N_NEAREST, "sample_seed": study.seed,
+        "n_asked": n_asked, "k": N_NEAREST, "sample_seed": study.seed,
     }  # fmt: skip
-    record = result_records.make_record("projection-overlap", name, inputs, shared=shared)
-    result_records.write(record, study.workspace.results)
-    return record
+
+    def compare() -> dict[str, object]:
+        asked = sample_rows(len(maps[0]), n_asked, seed=study.seed)
+        near = {one.name: nearest_on(one.coordinates, asked, N_NEAREST) for one in maps}
+        pairs = itertools.combinations(near, 2)
+        return {"shared": {f"{first} | {second}": _mean(_share(near[first], near[second]),
+                                                        study.seed)
+                           for first, second in pairs}}  # fmt: skip
+
+    return study.record("projection-overlap", name, inputs, compare)
 
 
 def compare_with_sklearn(
-    study: Study,
-    model: Model,
-    *,
-    n_products: int = 1_000,
-    settings: MapSettings,
+    study: Study, model: Embedded, *, n_products: int = 1_000, settings: MapSettings
 ) -> dict:
     """openTSNE beside the thesis' scikit-learn, on a sample and in one run, as a record.
 
@@ -150,31 +137,13 @@ def compare_with_sklearn(
     """
     name = f"tsne-peer-{model[1]['model']}-perplexity{settings.perplexity:g}"
     inputs = tsne.describe(study, model[1], settings) | {"laid_out": n_products}
-    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
-        return record
-    chosen = sample_catalog(study.catalog, min(n_products, len(study.catalog)), seed=settings.seed)
-    rows = study.catalog.products["id"].isin(chosen.products["id"]).to_numpy()
-    unit = Gallery(model[0][rows], range(rows.sum()), "cosine").vectors
-    points = tsne.to_points(unit, *tsne.principal_components(unit))
-    tsne.check_perplexity(settings.perplexity, len(points))
-    everyone = np.arange(len(points))
-    truth = nearest_on(unit, everyone, N_NEAREST)
-    recall, seconds = {}, {}
-    for program, lay_out in (("openTSNE", tsne.layout), ("scikit-learn", _by_sklearn)):
-        start = time.perf_counter()
-        coordinates = lay_out(points, settings)[0]
-        seconds[program] = round(time.perf_counter() - start, 2)
-        near = nearest_on(coordinates, everyone, N_NEAREST)
-        recall[program] = _mean(_share(near, truth), settings.seed)
-    record = result_records.make_record("projection-peer", name, inputs, recall=recall,
-                                 timings={"seconds": seconds})  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("projection-peer", name, inputs,
+                        lambda: _beside_sklearn(study, model[0], n_products, settings))  # fmt: skip
 
 
 def stored_models(
     study: Study, names: Mapping[str, str]
-) -> tuple[dict[str, tuple[Catalog, Model]], list[str]]:
+) -> tuple[dict[str, tuple[Catalog, Embedded]], list[str]]:
     """The models whose embeddings earlier notebooks have stored.
 
     Args:
@@ -202,9 +171,7 @@ def read_maps(folder: Path) -> list[dict]:
     Raises:
         RecordError: there is none, or one is damaged.
     """
-    names = sorted(path.stem for path in folder.glob("tsne-*.json"))
-    found = [record for record in (result_records.read(folder, name) for name in names)
-             if record["kind"] == "projection"]  # fmt: skip
+    found = result_records.read_kind(folder, "projection")
     if not found:
         raise RecordError("There is no record of a map; run notebook 07 first.")
     return found
@@ -322,7 +289,7 @@ def embedding_neighbours(
     }
 
 
-def _require_same(catalog: Catalog, model: Model, made: Projection) -> None:
+def _require_same(catalog: Catalog, model: Embedded, made: Projection) -> None:
     stored_maps.require_model(made, model[1])
     if made.about["data_hash"] != catalog.data_hash or len(model[0]) != len(made):
         raise ParameterError(
@@ -357,6 +324,27 @@ def _share(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _mean(values: np.ndarray, seed: int) -> dict[str, float]:
     return intervals.estimate_dict(intervals.bootstrap_mean(values[:, None], seed=seed)[0])
+
+
+def _beside_sklearn(
+    study: Study, vectors: np.ndarray, n_products: int, settings: MapSettings
+) -> dict[str, object]:
+    """The content of the record of `compare_with_sklearn`."""
+    chosen = sample_catalog(study.catalog, min(n_products, len(study.catalog)), seed=settings.seed)
+    rows = study.catalog.products["id"].isin(chosen.products["id"]).to_numpy()
+    unit = Gallery(vectors[rows], range(rows.sum()), "cosine").vectors
+    points = tsne.to_points(unit, *tsne.principal_components(unit))
+    tsne.check_perplexity(settings.perplexity, len(points))
+    everyone = np.arange(len(points))
+    truth = nearest_on(unit, everyone, N_NEAREST)
+    recall, seconds = {}, {}
+    for program, lay_out in (("openTSNE", tsne.layout), ("scikit-learn", _by_sklearn)):
+        start = time.perf_counter()
+        coordinates = lay_out(points, settings)[0]
+        seconds[program] = round(time.perf_counter() - start, 2)
+        near = nearest_on(coordinates, everyone, N_NEAREST)
+        recall[program] = _mean(_share(near, truth), settings.seed)
+    return {"recall": recall, "timings": {"seconds": seconds}}
 
 
 def _by_sklearn(points: np.ndarray, settings: MapSettings) -> tuple[np.ndarray, float]:

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.evaluation import intervals, protocols, rankings
-from fashion_rir.evaluation.rankings import Scoring
+from fashion_rir.evaluation.rankings import Scoring, View
 from fashion_rir.studies.study import Study
 from fashion_rir.thesis.numbers import THESIS_MAP
-from fashion_rir.workspace import records as result_records
 
 CUTOFFS = (5, 10, 20, 50, 100)
 
@@ -64,7 +64,7 @@ def average_precision_at(ranks: np.ndarray, k: int, normalised_by: str) -> float
 
 def measure(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     labels: tuple[str, ...] = protocols.EVALUATED_LABELS,
@@ -82,31 +82,32 @@ def measure(
         `normalised_by`, `average` (micro or macro) and `mAP`.
 
     Raises:
-        ParameterError: see `rankings.score_rankings`.
+        ParameterError: see `rankings.score_views`.
     """
     vectors, metadata = model
-    name = f"protocol-grid-{metadata['model']}"
-    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+    inputs = study.describe(metadata) | {
         "measure": "cosine",
         "n_queries": int(is_query.sum()),
         "labels": list(labels),
         "cells": [[str(cutoff), way] for cutoff, way in CELLS],
         "seed": study.seed,
     }
-    kept = result_records.read_same(study.workspace.results, name, inputs)
-    if kept is not None:
-        return kept
-    cells = []
-    for protocol, hidden in HIDDEN.items():
-        ranked = rankings.score_rankings(
-            vectors, study.catalog.products, labels=labels, is_query=is_query, hidden=hidden,
+
+    def try_all() -> dict[str, object]:
+        views = {protocol: View(is_query, hidden=hidden) for protocol, hidden in HIDDEN.items()}
+        found = rankings.score_views(
+            vectors, study.catalog.products, views, labels=labels,
             scoring=_scoring(len(study.catalog) - 1),
         )  # fmt: skip
-        for label, scores in ranked.scores.items():
-            cells += _cells(scores, protocol, label)
-    record = result_records.make_record("protocol-grid", name, inputs, cells=cells)
-    result_records.write(record, study.workspace.results)
-    return record
+        cells = [
+            cell
+            for protocol, ranked in found.items()
+            for label, scores in ranked.scores.items()
+            for cell in _cells(scores, protocol, label)
+        ]
+        return {"cells": cells}
+
+    return study.record("protocol-grid", f"protocol-grid-{metadata['model']}", inputs, try_all)
 
 
 def closest(record: Mapping, *, target: float = THESIS_MAP) -> pd.DataFrame:

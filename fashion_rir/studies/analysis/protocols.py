@@ -11,13 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, protocols, rankings, separation
-from fashion_rir.evaluation.rankings import RANKED_LABELS, Ranked
+from fashion_rir.evaluation.rankings import RANKED_LABELS, Ranked, View
+from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.thesis.numbers import THESIS_TABLES
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.records import Record
 
 # What an audit tries, the mildest first; see `audit`.
 AUDITED = ("thesis", "held_out", "no_copies", "years")
@@ -56,11 +58,7 @@ def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[s
 
 
 def audit(
-    study: Study,
-    model: Model,
-    is_query: np.ndarray,
-    *,
-    labels: Sequence[str] = RANKED_LABELS,
+    study: Study, model: Embedded, is_query: np.ndarray, *, labels: Sequence[str] = RANKED_LABELS
 ) -> dict:
     """What each flaw of the thesis' protocol adds to the scores of one model.
 
@@ -79,49 +77,29 @@ def audit(
         and label, the paired differences; `single_queries`, how one query's score scatters.
 
     Raises:
-        ParameterError: see `rankings.score_rankings`.
+        ParameterError: see `rankings.score_views`.
     """
-    vectors, metadata = model
-    name = f"audit-{metadata['model']}"
+    metadata = model[1]
     is_odd, is_even = _years(study.catalog.products)
-    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+    inputs = study.describe(metadata) | {
         "measure": "cosine",
         "n_queries": int(is_query.sum()),
         "n_without_year": int((~is_odd & ~is_even).sum()),
         "labels": list(labels),
         "seed": study.seed,
     }
-    kept = result_records.read_same(study.workspace.results, name, inputs)
-    if kept is not None:
-        return kept
-    options = {
-        "thesis": {"is_query": is_query, "hidden": "nothing"},
-        "held_out": {"is_query": is_query},
-        "no_copies": {"is_query": is_query, "hidden": "copies"},
-        "years": {"is_query": is_query & is_odd, "is_gallery": is_even},
+    views = {
+        "thesis": View(is_query, hidden="nothing"),
+        "held_out": View(is_query),
+        "no_copies": View(is_query, hidden="copies"),
+        "years": View(is_query & is_odd, is_even),
     }
-    ranked = {
-        protocol: rankings.score_rankings(vectors, study.catalog.products, labels=labels, **chosen)
-        for protocol, chosen in options.items()
-    }
-    record = result_records.make_record(
-        "audit", name, inputs,
-        protocols={protocol: _summary(found, study.seed) for protocol, found in ranked.items()},
-        added={
-            flaw: _added(ranked[with_flaw], ranked[without], study.seed)
-            for flaw, (with_flaw, without) in FLAWS.items()
-        },
-        single_queries={label: _scatter(ranked["held_out"].scores[label]) for label in labels},
-    )  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("audit", f"audit-{metadata['model']}", inputs,
+                        lambda: _audited(study, model, views, labels))  # fmt: skip
 
 
 def rank_everything(
-    study: Study,
-    model: Model,
-    *,
-    labels: Sequence[str] = RANKED_LABELS,
+    study: Study, model: Embedded, *, labels: Sequence[str] = RANKED_LABELS
 ) -> dict:
     """Every product asks for every other (leave-one-out): scores by label and class.
 
@@ -137,34 +115,31 @@ def rank_everything(
         `class`, `queries` and `CLASS_METRICS`.
 
     Raises:
-        ParameterError: see `rankings.score_rankings`.
+        ParameterError: see `rankings.score_views`.
     """
     vectors, metadata = model
-    name = f"full-ranking-{metadata['model']}"
-    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+    inputs = study.describe(metadata) | {
         "measure": "cosine",
         "n_queries": len(study.catalog),
         "labels": list(labels),
         "seed": study.seed,
     }
-    kept = result_records.read_same(study.workspace.results, name, inputs)
-    if kept is not None:
-        return kept
-    ranked = rankings.score_rankings(vectors, study.catalog.products, labels=labels)
-    summary = _summary(ranked, study.seed)
-    for label, scores in ranked.scores.items():
-        summary["labels"][label]["classes"] = _by_class(scores)
-    record = result_records.make_record("full-ranking", name, inputs, **summary)
-    result_records.write(record, study.workspace.results)
-    return record
+
+    def rank() -> dict[str, object]:
+        products = study.catalog.products
+        ranked = rankings.score_views(
+            vectors, products, {"": rankings.everyone(products)}, labels=labels
+        )[""]
+        summary = _summary(ranked, study.seed)
+        for label, scores in ranked.scores.items():
+            summary["labels"][label]["classes"] = _by_class(scores)
+        return summary
+
+    return study.record("full-ranking", f"full-ranking-{metadata['model']}", inputs, rank)
 
 
 def separate_types(
-    study: Study,
-    model: Model,
-    is_test: np.ndarray,
-    *,
-    label: str = "articleType",
+    study: Study, model: Embedded, is_test: np.ndarray, *, label: str = "articleType"
 ) -> dict:
     """Silhouette and class distances of a model, over all products and over test products.
 
@@ -183,25 +158,26 @@ def separate_types(
         ParameterError, StoreError: see `separation.separate`.
     """
     vectors, metadata = model
-    name = f"separation-{metadata['model']}"
-    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+    inputs = study.describe(metadata) | {
         "measure": "cosine", "label": label, "n_test": int(is_test.sum()), "seed": study.seed,
     }  # fmt: skip
-    kept = result_records.read_same(study.workspace.results, name, inputs)
-    if kept is not None:
-        return kept
-    products = study.catalog.products
-    found = separation.separate(vectors, products, label=label, seed=study.seed)
-    tested = separation.separate(vectors[is_test], products[is_test], label=label, seed=study.seed)
-    record = result_records.make_record(
-        "separation", name, inputs, **_estimates(found), of_test=_estimates(tested),
-        by_class={key: intervals.rounded(value) for key, value in found.by_class.items()},
-        centroids={key: intervals.rounded(value) for key, value in found.centroids.items()},
-        classes=result_records.rows(found.classes.reset_index()), n_with_class=found.n_products,
-        n_without_class=found.n_without_class, n_lone=found.n_lone,
-    )  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+
+    def separate() -> dict[str, object]:
+        products, options = study.catalog.products, {"label": label, "seed": study.seed}
+        found = separation.separate(vectors, products, **options)
+        tested = separation.separate(vectors[is_test], products[is_test], **options)
+        return {
+            **_estimates(found),
+            "of_test": _estimates(tested),
+            "by_class": {key: intervals.rounded(value) for key, value in found.by_class.items()},
+            "centroids": {key: intervals.rounded(value) for key, value in found.centroids.items()},
+            "classes": result_records.rows(found.classes.reset_index()),
+            "n_with_class": found.n_products,
+            "n_without_class": found.n_without_class,
+            "n_lone": found.n_lone,
+        }
+
+    return study.record("separation", f"separation-{metadata['model']}", inputs, separate)
 
 
 def thesis_table(folder: Path, models: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:
@@ -246,12 +222,36 @@ def thesis_table(folder: Path, models: Mapping[str, str]) -> tuple[pd.DataFrame,
     return pd.DataFrame.from_dict(rows, orient="index"), missing
 
 
-def _audit_cells(record: Mapping) -> dict[str, object]:
+def _audited(
+    study: Study, model: Embedded, views: Mapping[str, View], labels: Sequence[str]
+) -> dict[str, object]:
+    """The content of an audit; what `scoring.retrieval` has scored is not scored again."""
+    vectors, metadata = model
+    products = study.catalog.products
+    ranked: dict[str, Ranked] = {}
+    for protocol in ("thesis", "held_out"):
+        is_query = views[protocol].is_query
+        kept = scoring.kept_scores(study, metadata, is_query, protocol, labels)
+        if kept is not None:
+            n_excluded = {label: int(is_query.sum()) - len(table) for label, table in kept.items()}
+            ranked[protocol] = Ranked(kept, n_excluded, len(products))
+    left = {protocol: view for protocol, view in views.items() if protocol not in ranked}
+    ranked |= rankings.score_views(vectors, products, left, labels=labels)
+    return {
+        "protocols": {protocol: _summary(ranked[protocol], study.seed) for protocol in views},
+        "added": {
+            flaw: _added(ranked[with_flaw], ranked[without], study.seed)
+            for flaw, (with_flaw, without) in FLAWS.items()
+        },
+        "single_queries": {label: _scatter(ranked["held_out"].scores[label]) for label in labels},
+    }
+
+
+def _audit_cells(record: Record) -> dict[str, object]:
     cells: dict[str, object] = {"products": record["inputs"]["n_products"]}
     for protocol, said in (("thesis", "its protocol"), ("held_out", "held out")):
-        micro = record["protocols"][protocol]["labels"]["articleType"]["micro"]
         for metric in ("mAP", "hit_rate@1"):
-            cells[f"{metric}, {said}"] = micro[metric]["value"]
+            cells[f"{metric}, {said}"] = record.estimate(protocol, "articleType", metric).value
     return cells
 
 

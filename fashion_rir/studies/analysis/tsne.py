@@ -20,7 +20,7 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
@@ -48,7 +48,7 @@ PLACING_NEIGHBOURS = 15  # that pull a new point to its place
 PLACING_PERPLEXITY = 5
 
 
-def project(study: Study, model: Model, settings: MapSettings) -> Projection:
+def project(study: Study, model: Embedded, settings: MapSettings) -> Projection:
     """Lay a catalogue out by a model's embeddings, or take the map that is there.
 
     Args:
@@ -86,11 +86,7 @@ def describe(
     study: Study, metadata: Mapping[str, object], settings: MapSettings
 ) -> dict[str, object]:
     """What a map is made from: two maps are the same if this is."""
-    return {
-        "profile": study.workspace.profile,
-        "data_hash": study.catalog.data_hash,
-        "n_products": len(study.catalog),
-        "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
+    return study.describe(metadata) | {
         "settings": asdict(settings),
         "method": METHOD,
         "program": f"openTSNE {openTSNE.__version__}",
@@ -175,13 +171,13 @@ def layout(points: np.ndarray, settings: MapSettings) -> tuple[np.ndarray, float
 
 
 def map_for_shop(
-    workspace: Workspace, catalog: Catalog, model: Model, settings: MapSettings
+    workspace: Workspace, catalog: Catalog, model: Embedded, settings: MapSettings
 ) -> Projection:
     """As `project`, for who has no study, such as the storefront."""
     return project(Study(workspace, catalog), model, settings)
 
 
-def place(projection: Projection, model: Model) -> np.ndarray:
+def place(projection: Projection, model: Embedded) -> np.ndarray:
     """Put new pictures onto a map that stays as it is (Policar et al. 2023).
 
     Each goes to the median of its nearest products, and settles from there; new pictures do not

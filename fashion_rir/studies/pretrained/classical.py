@@ -12,13 +12,13 @@ import pandas as pd
 
 from fashion_rir.embedding import descriptors, embed
 from fashion_rir.embedding.descriptors import BagOfVisualWords
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, TrainingError, unknown_name
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
 from fashion_rir.system import whole_file
-from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 
 FIXED = {
@@ -31,25 +31,20 @@ BAGS = tuple(descriptors.DETECTORS)  # these learn a vocabulary first
 
 DESCRIPTORS = (*FIXED, *BAGS)
 
+PREPROCESSING = "resize"
+
 VOCABULARY_FILE = "vocabulary.npy"
 
 
 def embed_descriptor(
-    study: Study,
-    name: str,
-    is_train: np.ndarray,
-    *,
-    preprocessing: str = "resize",
-    n_words: int = 256,
-    n_pictures: int = 2000,
-) -> tuple[np.ndarray, dict[str, object]]:
+    study: Study, name: str, *, n_words: int = 256, n_pictures: int = 2000
+) -> Embedded:
     """The catalogue's embeddings by a classical descriptor: from its feature store, or made.
 
     Args:
-        study: its products, split, seed and folders.
+        study: its products, split, seed and folders; a vocabulary is learned on some of the
+            products that do not ask.
         name: one of `DESCRIPTORS`.
-        is_train: bool, shape (n_products,): a vocabulary is learned on some of these.
-        preprocessing: see `images.PREPROCESSING`.
         n_words: of a vocabulary.
         n_pictures: that a vocabulary is learned from, at most.
 
@@ -61,10 +56,9 @@ def embed_descriptor(
         ParameterError: unknown descriptor, or too many words for the pictures.
         StoreError: see `stores.embed`.
     """
-    made = embedder(study, name, is_train, preprocessing=preprocessing,
-                    n_words=n_words, n_pictures=n_pictures)  # fmt: skip
+    made = embedder(study, name, n_words=n_words, n_pictures=n_pictures)
     vectors, metadata = stores.embed(
-        study.workspace, study.catalog, made, preprocessing=preprocessing
+        study.workspace, study.catalog, made, preprocessing=PREPROCESSING
     )
     if name in BAGS:
         metadata = metadata | {"n_without_keypoints": descriptors.n_without_keypoints(vectors)}
@@ -72,48 +66,31 @@ def embed_descriptor(
 
 
 def embedder(
-    study: Study,
-    name: str,
-    is_train: np.ndarray,
-    *,
-    preprocessing: str = "resize",
-    n_words: int = 256,
-    n_pictures: int = 2000,
+    study: Study, name: str, *, n_words: int = 256, n_pictures: int = 2000
 ) -> embed.Embedder:
     """A classical descriptor, with its vocabulary if it needs one; see `embed_descriptor`."""
     if name not in DESCRIPTORS:
         raise unknown_name("classical descriptor", name, DESCRIPTORS)
-    if name in FIXED:
-        return FIXED[name]()
-    return learn_words(study, name, is_train, preprocessing=preprocessing,
-                       n_words=n_words, n_pictures=n_pictures)  # fmt: skip
+    return FIXED[name]() if name in FIXED else learn_words(study, name, n_words, n_pictures)
 
 
-def model_name(name: str, *, preprocessing: str = "resize", n_words: int = 256) -> str:
+def model_name(name: str, *, n_words: int = 256) -> str:
     """What the embeddings of a descriptor are called.
 
     Args:
         name: one of `DESCRIPTORS`.
-        preprocessing, n_words: see `embed_descriptor`.
+        n_words: see `embed_descriptor`.
 
     Example:
         >>> model_name("sift", n_words=64)
         'bag-of-sift-words-64-128-resize'
     """
     if name in FIXED:
-        return f"{name}-{FIXED[name].image_size}-{preprocessing}"
-    return f"bag-of-{name}-words-{n_words}-{BagOfVisualWords.image_size}-{preprocessing}"
+        return f"{name}-{FIXED[name].image_size}-{PREPROCESSING}"
+    return f"bag-of-{name}-words-{n_words}-{BagOfVisualWords.image_size}-{PREPROCESSING}"
 
 
-def learn_words(
-    study: Study,
-    detector: str,
-    is_train: np.ndarray,
-    *,
-    preprocessing: str,
-    n_words: int,
-    n_pictures: int,
-) -> BagOfVisualWords:
+def learn_words(study: Study, detector: str, n_words: int, n_pictures: int) -> BagOfVisualWords:
     """A bag of visual words with the vocabulary that an earlier call kept, or a new one.
 
     It is kept because k-means' last digits differ between machines, and a feature store takes
@@ -121,31 +98,31 @@ def learn_words(
 
     Args:
         study: its products, split, seed and folders.
-        catalog, is_train, preprocessing, n_words, n_pictures, seed: see `embed_descriptor`.
         detector: `sift` or `orb`.
+        n_words, n_pictures: see `embed_descriptor`.
 
     Returns:
         The bag, fitted.
 
     Raises:
-        ParameterError: no training product, or too many words for the pictures.
+        ParameterError: no picture to learn from, or too many words for the pictures.
         TrainingError: the kept vocabulary is damaged.
     """
-    if n_pictures < 1 or not np.any(is_train):
+    is_train = ~study.is_test
+    if n_pictures < 1:
         raise ParameterError(
-            f"A vocabulary needs at least 1 training picture; there are {np.sum(is_train)} and "
-            f"{n_pictures} are asked for."
+            f"A vocabulary needs at least 1 training picture; {n_pictures} are asked for."
         )
     bag = BagOfVisualWords(detector)
     drawn = np.random.default_rng(study.seed).permutation(np.flatnonzero(is_train))[:n_pictures]
     names = study.catalog.products["image_name"].iloc[np.sort(drawn)].tolist()
     inputs = {"data_hash": study.catalog.data_hash, "pictures": names, "detector": detector,
-              "preprocessing": preprocessing, "n_words": n_words, "seed": study.seed}  # fmt: skip
+              "preprocessing": PREPROCESSING, "n_words": n_words, "seed": study.seed}  # fmt: skip
     path = runs.folder(study.workspace, f"words-{detector}", inputs) / VOCABULARY_FILE
     if path.exists():
         bag.vocabulary = _kept_words(path, n_words)
         return bag
-    pictures = embed.batches(study.catalog, names, bag.image_size, preprocessing, batch_size=64)
+    pictures = embed.batches(study.catalog, names, bag.image_size, PREPROCESSING, batch_size=64)
     # The last batch is filled up with black pictures, which are none of the catalogue's.
     bag.fit((batch[: len(some)] for some, batch in pictures), n_words=n_words, seed=study.seed)
     with whole_file(path, TrainingError) as partial, open(partial, "wb") as file:
@@ -155,7 +132,7 @@ def learn_words(
 
 def precluster(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     is_query: np.ndarray,
     *,
     n_clusters: Sequence[int] = (3, 9, 30, 100),
@@ -180,23 +157,24 @@ def precluster(
         raise ParameterError("Say how many clusters are to be made, once at least.")
     vectors, metadata = model
     inputs = {
-        **result_records.describe(study.workspace, study.catalog, metadata),
+        **study.describe(metadata),
         "n_queries": int(is_query.sum()),
         "n_clusters": list(n_clusters),
         "label": "articleType",
         "seed": study.seed,
     }
+
+    def cluster() -> dict[str, object]:
+        codes = pd.factorize(study.catalog.products["articleType"], sort=True)[0]
+        rows = [
+            preclustering(vectors, is_query, codes, n_clusters=n, seed=study.seed)
+            for n in n_clusters
+        ]
+        return {"rows": [{key: intervals.rounded(value) for key, value in row.items()}
+                         for row in rows]}  # fmt: skip
+
     name = preclustering_name(str(metadata["model"]))
-    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
-        return record
-    codes = pd.factorize(study.catalog.products["articleType"], sort=True)[0]
-    found = [
-        preclustering(vectors, is_query, codes, n_clusters=n, seed=study.seed) for n in n_clusters
-    ]
-    rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]
-    record = result_records.make_record("preclustering", name, inputs, rows=rows)
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("preclustering", name, inputs, cluster)
 
 
 def preclustering_name(model: str) -> str:
@@ -222,35 +200,29 @@ def preclustering(
     is_query: np.ndarray,
     labels: np.ndarray,
     *,
-    n_clusters: int = 9,
+    n_clusters: int,
     seed: int,
     k: int = 10,
 ) -> dict[str, float]:
-    """Search only the query's k-means cluster, against search of the whole gallery.
+    """Search by cosine in the query's k-means cluster only, against search of the whole gallery.
 
-    By cosine, the query itself taken out. The clusters are learned on the products that do not
-    ask. It is `indexes.Index` of kind `ivf` with an effort of 1, but with as few clusters as the
-    literature has.
+    Clusters are learned on the products that do not ask; the query itself is taken out.
 
     Args:
         embeddings: float32, shape (n_products, embedding_dim).
         is_query: bool, shape (n_products,): the test products.
-        labels: integers, shape (n_products,): what makes a product relevant, such as the codes
-            of articleType; -1 where it is missing.
-        n_clusters: from 1 to the number of products that do not ask.
+        labels: integers, shape (n_products,): codes of articleType, say; -1 where it is missing.
+        n_clusters, k: how many clusters and matches; as many as there are products, at most.
         seed: of k-means.
-        k: how many matches, from 1 to n_products - 1.
 
     Returns:
-        `n_clusters`, `k`, `n_queries`; `n_queries_short`: those whose cluster holds fewer than k
-        others (the places left free count as misses); `share_compared`: the mean share of the
-        gallery that a query is compared with, the clusters' centres included; `recall`: the share
-        of the exact k matches that are found; and the precision of both ways over the queries
-        with a label, `precision_exact` and `precision_clustered`.
+        `n_clusters`, `k`, `n_queries`; `n_queries_short`, whose cluster holds fewer than k others
+        (places left free count as misses); `share_compared`, of the gallery by a query in the mean,
+        centres included; `recall`, the share of the exact k matches found; `precision_exact` and
+        `precision_clustered`, over the queries with a label.
 
     Raises:
-        ParameterError: lengths that differ, no query, none with a label, or a number out of range.
-        StoreError: embeddings that are not finite or all zeros.
+        ParameterError, StoreError: what cannot be asked, a number out of range, or bad embeddings.
     """
     from sklearn.cluster import KMeans
 

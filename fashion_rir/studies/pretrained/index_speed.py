@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import FashionRirError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search import indexes
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.studies.study import Study
 from fashion_rir.system import usable_cores
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 K = 10
 
@@ -35,30 +36,21 @@ EFFORTS = {"hnsw": (16, 32, 64, 128), "ivf": (1, 4, 16, 64), "annoy": (50, 200),
 N_THESIS_ROWS = 2000  # the thesis' way is so slow that a part of the gallery has to do
 
 
-def run(
-    workspace: Workspace,
-    embeddings: np.ndarray,
-    ids: np.ndarray,
-    is_query: np.ndarray,
-    *,
-    model: str,
-    data_hash: str,
-) -> dict:
-    """Measure every index by every measure it has.
+def run(study: Study, model: Embedded, is_query: np.ndarray) -> dict:
+    """Measure every index by every measure it has, anew at each call: times are of this machine.
 
     Args:
-        workspace: of the profile.
-        embeddings: float32, shape (n_products, embedding_dim).
-        ids: product ids.
+        study: its products and folders.
+        model: embeddings (n_products, embedding_dim) and metadata.
         is_query: bool, shape (n_products,): they ask, one at a time, and are excluded by id.
-        model: what made the embeddings.
-        data_hash: the catalogue's.
 
     Returns:
         A record of kind `index_benchmark`: `rows` (recall@10 against exact search by measure,
         kind and effort), and under `timings` seconds a query, seconds to build, bytes, the time
         to stream the gallery through memory once, and the thesis' way.
     """
+    embeddings, name = model[0], model[1]["model"]
+    ids = study.catalog.products["id"].to_numpy()
     asking = np.flatnonzero(is_query)[:N_QUERIES]
     queries = embeddings[asking], ids[asking]
     rows, timed = [], []
@@ -81,13 +73,14 @@ def run(
         "thesis": thesis_way(embeddings, ids, is_query),
         "cores": usable_cores(),
     }
-    inputs = {"profile": workspace.profile, "data_hash": data_hash, "model": model,
+    inputs = {"profile": study.workspace.profile, "data_hash": study.catalog.data_hash,
+              "model": name,
               "n_products": len(ids), "n_queries": int(is_query.sum()),
               "embedding_dim": embeddings.shape[1]}  # fmt: skip
     record = result_records.make_record(
-        "index_benchmark", f"indexes-{model}", inputs, rows=rows, timings=timings
+        "index_benchmark", f"indexes-{name}", inputs, rows=rows, timings=timings
     )
-    result_records.write(record, workspace.results)
+    result_records.write(record, study.results)
     return record
 
 

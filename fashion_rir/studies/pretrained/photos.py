@@ -10,7 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from fashion_rir.data.catalog import Catalog
+from fashion_rir.data.splits import ASKED_PROTOCOLS
 from fashion_rir.embedding import backbones, embed
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search import boxes
@@ -18,7 +20,13 @@ from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace import stores
+
+COLUMNS = {  # of the table: label and metric
+    "mAP": ("articleType", "mAP"),
+    "precision@10": ("articleType", "precision@10"),
+    "colour P@10": ("baseColour", "precision@10"),
+    "graded nDCG@10": ("graded", "nDCG@10"),
+}
 
 WAYS = {
     "hit_rate_whole_photo": "the whole photo",
@@ -27,22 +35,12 @@ WAYS = {
 }
 
 
-def score_pretrained(
-    study: Study,
-    plan: Sequence[tuple[str, int, str]],
-    is_test: np.ndarray,
-    *,
-    weights: str,
-    engine: str = "keras",
-) -> list[str]:
+def score_pretrained(study: Study, plan: Sequence[tuple[str, int, str]]) -> list[str]:
     """Embed and score the catalogue by networks of several sizes and preprocessings.
 
     Args:
         study: its products, split, seed and folders.
         plan: backbone, image size in pixels and preprocessing of each.
-        is_test: bool, shape (n_products,): the products that ask.
-        weights: see `backbones.build`; `imagenet` downloads those that are not there.
-        engine: see `stores.embed`.
 
     Returns:
         The models' names, in the plan's order.
@@ -51,32 +49,14 @@ def score_pretrained(
         ParameterError: no entry, one that is no triple, an unknown name, or a size too small.
         WeightsError: the weights of a backbone are not to be had.
     """
-    if len(plan) == 0:
-        raise ParameterError(
-            "The plan is empty; give a backbone, an image size and a preprocessing once at least."
-        )
-    for entry in plan:
-        if len(entry) != 3:
-            raise ParameterError(
-                f"The plan's entry {list(entry)} must hold a backbone, an image size in pixels and "
-                "a preprocessing, such as ['mobilenetv2', 128, 'pad']."
-            )
+    _check_plan(plan)
     names = []
     networks: dict[tuple[str, int], backbones.Backbone] = {}
     for backbone, size, preprocessing in plan:
         if (backbone, size) not in networks:
-            networks[backbone, size] = backbones.build(
-                backbone, weights=weights, image_size=size, seed=study.seed
-            )
-        model = stores.embed(
-            study.workspace,
-            study.catalog,
-            networks[backbone, size],
-            preprocessing=preprocessing,
-            engine=engine,
-        )
-        scoring.retrieval(study, model, is_test, measure="cosine",
-                              protocols=("held_out", "unseen"))  # fmt: skip
+            networks[backbone, size] = study.network(backbone, size)
+        model = study.embed(networks[backbone, size], preprocessing)
+        scoring.retrieval(study, model, study.is_test, measure="cosine", protocols=ASKED_PROTOCOLS)
         names.append(str(model[1]["model"]))
     return names
 
@@ -98,19 +78,17 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     for record in result_records.read_named(folder, [f"{name}-cosine" for name in names]):
-        model, found = record["inputs"]["model"], record["protocols"]["held_out"]
-        graded = found.get("graded", {}).get("micro", {})
-        by_type, by_colour = (found["labels"][label]["micro"] for label in
-                              ("articleType", "baseColour"))  # fmt: skip
+        model = record["inputs"]["model"]
         rows.append(
             {
                 "backbone": model["backbone"],
                 "image size": int(model["image_size"]),
                 "preprocessing": model["preprocessing"],
-                "mAP": by_type["mAP"]["value"],
-                "precision@10": by_type["precision@10"]["value"],
-                "colour P@10": by_colour["precision@10"]["value"],
-                "graded nDCG@10": graded.get("nDCG@10", {}).get("value", np.nan),
+                **{
+                    column: record.estimate("held_out", label, metric).value
+                    for column, (label, metric) in COLUMNS.items()
+                    if record.has_scores("held_out", label)
+                },
             }
         )
     return pd.DataFrame(rows)
@@ -118,9 +96,8 @@ def size_table(folder: Path, names: Sequence[str]) -> pd.DataFrame:
 
 def search_photos(
     study: Study,
-    model: tuple[np.ndarray, Mapping[str, object]],
+    model: Embedded,
     embedder: embed.Embedder,
-    is_test: np.ndarray,
     *,
     n_photos: int,
     per_photo: Sequence[int] = (2, 3, 4),
@@ -128,10 +105,9 @@ def search_photos(
     """Search composed photos as a whole and object by object, as a record.
 
     Args:
-        study: its products, split, seed and folders.
+        study: its products, split, seed and folders; photos are composed of test products.
         model: their embeddings (n_products, embedding_dim) and metadata.
         embedder: the network that made them; embeds the photos and what is cut out of them.
-        is_test: bool, shape (n_products,): photos are composed of these.
         n_photos: of each number of products.
         per_photo: products in a photo, 2 to 4, one row each.
 
@@ -143,43 +119,17 @@ def search_photos(
     Raises:
         ParameterError: see `boxes.study`.
     """
-    vectors, metadata = model
+    metadata = model[1]
     inputs = {
-        **result_records.describe(study.workspace, study.catalog, metadata),
-        "n_test": int(is_test.sum()),
+        **study.describe(metadata),
+        "n_test": int(study.is_test.sum()),
         "n_photos": n_photos,
         "per_photo": list(per_photo),
         "detector": "split",
         "seed": study.seed,
     }
-    name = objects_name(str(metadata["model"]))
-    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
-        return record
-    labels = study.catalog.products.set_index("id")["articleType"].dropna()
-    is_known = study.catalog.products["articleType"].notna().to_numpy()
-    pictures = TestPictures(study.catalog, is_test & is_known, most=4 * n_photos, seed=study.seed)
-    ids = study.catalog.products["id"].to_numpy()
-    gallery = Gallery(vectors[is_known], ids[is_known], "cosine")
-    n_found = boxes.CUTOFF + max(per_photo)
-
-    def search(picture: Image.Image) -> list[int]:
-        asked = embed.embed_image(picture, embedder, preprocessing=str(metadata["preprocessing"]))
-        return gallery.search(asked[np.newaxis], n_found).ids[0].tolist()
-
-    found = [
-        boxes.study(
-            boxes.composed(pictures, n_photos=n_photos, per_photo=n, seed=study.seed),
-            labels,
-            search,
-        )
-        for n in per_photo
-    ]
-    rows = [{key: intervals.rounded(value) for key, value in row.items()} for row in found]
-    record = result_records.make_record(
-        "objects", name, inputs, rows=rows, n_blank=pictures.n_blank
-    )
-    result_records.write(record, study.workspace.results)
-    return record
+    return study.record("objects", objects_name(str(metadata["model"])), inputs,
+                        lambda: _searched(study, model, embedder, inputs))  # fmt: skip
 
 
 def objects_name(model: str) -> str:
@@ -198,6 +148,46 @@ def objects_table(record: Mapping) -> pd.DataFrame:
         {n: {way: row[key] for key, way in WAYS.items()} for n, row in rows.items()}
     )
     return table.rename_axis("searched with")
+
+
+def _check_plan(plan: Sequence[tuple[str, int, str]]) -> None:
+    if len(plan) == 0:
+        raise ParameterError(
+            "The plan is empty; give a backbone, an image size and a preprocessing once at least."
+        )
+    for entry in plan:
+        if len(entry) != 3:
+            raise ParameterError(
+                f"The plan's entry {list(entry)} must hold a backbone, an image size in pixels and "
+                "a preprocessing, such as ['mobilenetv2', 128, 'pad']."
+            )
+
+
+def _searched(
+    study: Study, model: Embedded, embedder: embed.Embedder, inputs: Mapping
+) -> dict[str, object]:
+    """The content of the record of `search_photos`."""
+    vectors, metadata = model
+    products = study.catalog.products
+    n_photos, per_photo = inputs["n_photos"], inputs["per_photo"]
+    labels = products.set_index("id")["articleType"].dropna()
+    is_known = products["articleType"].notna().to_numpy()
+    pictures = TestPictures(
+        study.catalog, study.is_test & is_known, most=4 * n_photos, seed=study.seed
+    )
+    gallery = Gallery(vectors[is_known], products["id"].to_numpy()[is_known], "cosine")
+    n_found = boxes.CUTOFF + max(per_photo)
+
+    def search(picture: Image.Image) -> list[int]:
+        asked = embed.embed_image(picture, embedder, preprocessing=str(metadata["preprocessing"]))
+        return gallery.search(asked[np.newaxis], n_found).ids[0].tolist()
+
+    rows = []
+    for n in per_photo:
+        photos = boxes.composed(pictures, n_photos=n_photos, per_photo=n, seed=study.seed)
+        found = boxes.study(photos, labels, search)
+        rows.append({key: intervals.rounded(value) for key, value in found.items()})
+    return {"rows": rows, "n_blank": pictures.n_blank}
 
 
 class TestPictures(Mapping):

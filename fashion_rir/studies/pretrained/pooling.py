@@ -3,22 +3,22 @@
 Radenovic et al. 2018, "Fine-tuning CNN Image Retrieval with No Human Annotation"; see `networks`.
 """
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 
 from fashion_rir.data.splits import Asking
 from fashion_rir.embedding import backbones
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
-from fashion_rir.studies.choices import choose, named, score, type_codes
+from fashion_rir.evaluation import rankings
+from fashion_rir.studies.choices import choose, score, type_codes
+from fashion_rir.studies.names import named
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained import heads
 from fashion_rir.training import end_to_end, networks
-from fashion_rir.workspace import stores
 
 GEM_EXPONENTS = (1.0, 2.0, 3.0, 4.0, 6.0)  # 1 is average pooling
+
+N_GALLERY = 2000  # training products that are searched to choose the exponent, at most
 
 
 def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
@@ -41,30 +41,21 @@ def gem_backbone(backbone: backbones.Backbone, p: float) -> backbones.Backbone:
     scaled = backbones.input_layers(inputs, backbone.input_mode)
     model = keras.Model(inputs, network(scaled), name=network.name)
     return backbones.Backbone(f"{backbone.name}-gem{p:g}", size, backbone.weights,
-                              backbone.weights_sha256, backbone.input_mode, model)  # fmt: skip
+                              backbone.weights_sha256, backbone.input_mode, model,
+                              pooled_from=backbone.name)  # fmt: skip
 
 
 def gem_pooling(
-    study: Study,
-    backbone: backbones.Backbone,
-    asking: Asking,
-    *,
-    preprocessing: str,
-    engine: str = "keras",
-    exponents: Sequence[float] = GEM_EXPONENTS,
-    n_gallery: int = 2000,
-) -> Model:
+    study: Study, backbone: backbones.Backbone, asking: Asking, *, preprocessing: str
+) -> Embedded:
     """A network with GeM pooling, its exponent chosen, scored like any other.
 
     Feature maps are large, so the exponent is chosen on a sample of the training products.
 
     Args:
-        workspace, catalog, asking: see `reranking.improve`.
+        study, asking: see `reranking.improve`.
         backbone: one that ends in global average pooling.
         preprocessing: see `images.PREPROCESSING`.
-        engine: see `stores.embed`.
-        exponents: to choose from; 1 is average pooling.
-        n_gallery: training products that are searched to choose the exponent, at most.
 
     Returns:
         Its embeddings and metadata.
@@ -76,7 +67,7 @@ def gem_pooling(
     codes = type_codes(study.catalog)
     queries = asking.validation_queries(codes)
     fit = np.random.default_rng(asking.seed).permutation(np.flatnonzero(asking.parts.is_fit))
-    rows = np.sort(np.concatenate([queries, fit[:n_gallery]]))
+    rows = np.sort(np.concatenate([queries, fit[:N_GALLERY]]))
     maps: list[np.ndarray] = []  # made once, and only if no earlier run has chosen
 
     def validation_score(p: float) -> float:
@@ -85,20 +76,16 @@ def gem_pooling(
             size = backbone.image_size
             pictures = end_to_end.load_pictures(study.catalog, names, size, preprocessing)
             maps.append(_predicted_maps(backbone, pictures))
-        return heads.mean_average_precision(
-            networks.gem(maps[0], p), codes[rows], np.searchsorted(rows, queries),
-            np.ones(len(rows), dtype=bool),
-        )  # fmt: skip
+        asked = np.searchsorted(rows, queries)
+        ranked = rankings.rank_rows(networks.gem(maps[0], p), asked, np.arange(len(rows)))
+        return rankings.mean_average_precision(ranked, codes[rows])
 
     about = {**backbone.metadata(preprocessing), "data_hash": study.catalog.data_hash}
-    grid = [{"p": float(p)} for p in exponents]
+    grid = [{"p": float(p)} for p in GEM_EXPONENTS]
     extra = {"n_gallery": len(rows)}
     chosen = choose(study, named(about, "gem"), asking, grid, validation_score, **extra)
     pooled = gem_backbone(backbone, chosen["chosen"]["p"])
-    model = stores.embed(
-        study.workspace, study.catalog, pooled, preprocessing=preprocessing, engine=engine
-    )
-    return score(study, model, asking)
+    return score(study, study.embed(pooled, preprocessing), asking)
 
 
 def _feature_maps(backbone: backbones.Backbone) -> keras.Model:

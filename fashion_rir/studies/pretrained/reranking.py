@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from fashion_rir.data.splits import Asking
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.evaluation import rankings
 from fashion_rir.evaluation.rankings import Rankings
 from fashion_rir.search import reranking, transforms
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies import scoring
-from fashion_rir.studies.choices import choose, named, score, type_codes
-from fashion_rir.studies.names import GRIDS
+from fashion_rir.studies.choices import choose, score, type_codes
+from fashion_rir.studies.names import GRIDS, named
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained import heads
 from fashion_rir.workspace import stores
 
 # What validation products choose from.
@@ -99,9 +98,9 @@ RANKING = {"query-expansion": query_expansion, "k-reciprocal": k_reciprocal}
 
 
 def improve(
-    study: Study, model: Model, method: str, asking: Asking,
+    study: Study, model: Embedded, method: str, asking: Asking,
     *, grid: Sequence[Mapping[str, float]] | None = None,
-) -> Model:  # fmt: skip
+) -> Embedded:  # fmt: skip
     """Choose a method's parameters, apply it to a model, and score what it gives.
 
     Args:
@@ -129,27 +128,27 @@ def improve(
 
     def validation_score(**parameters: float) -> float:
         if method in RANKING:
-            return rankings.mean_average_precision(
-                RANKING[method](vectors, queries, rows, **parameters), codes
-            )
-        changed = TRANSFORMING[method](vectors, parts.is_fit, **parameters)
-        return heads.mean_average_precision(changed, codes, queries, ~parts.is_test)
+            ranked = RANKING[method](vectors, queries, rows, **parameters)
+        else:
+            changed = TRANSFORMING[method](vectors, parts.is_fit, **parameters)
+            ranked = rankings.rank_rows(changed, queries, rows)
+        return rankings.mean_average_precision(ranked, codes)
 
     grid = GRIDS[method] if grid is None else grid
     chosen = choose(study, named(metadata, method), asking, grid, validation_score)["chosen"]
     metadata = named(metadata, method, **chosen)
     if method in RANKING:
-        scoring.score_rankings(study, (vectors, metadata), asking, RANKING[method], chosen)
-        return vectors, metadata
+        scoring.score_rankings(study, Embedded(vectors, metadata), asking, RANKING[method], chosen)
+        return Embedded(vectors, metadata)
     changed = TRANSFORMING[method](vectors, ~parts.is_test, **chosen)
     metadata |= {"embedding_dim": changed.shape[1]}
-    return score(study, (changed, metadata), asking)
+    return score(study, Embedded(changed, metadata), asking)
 
 
 def concatenate(
-    study: Study, models: Sequence[Model], asking: Asking,
+    study: Study, models: Sequence[Embedded], asking: Asking,
     *, first_shares: Sequence[float] = FIRST_SHARES,
-) -> Model:  # fmt: skip
+) -> Embedded:  # fmt: skip
     """Two models side by side, their weights chosen, scored like any other.
 
     Args:
@@ -173,14 +172,16 @@ def concatenate(
         return reranking.concatenate(matrices, weights=[share, 1 - share])
 
     def validation_score(share: float) -> float:
-        return heads.mean_average_precision(joined(share), codes, queries, ~asking.parts.is_test)
+        rows = np.flatnonzero(~asking.parts.is_test)
+        ranked = rankings.rank_rows(joined(share), queries, rows)
+        return rankings.mean_average_precision(ranked, codes)
 
     metadata = named(stores.joint_model(models)[1], "weighted")
     grid = [{"share": share} for share in first_shares]
     chosen = choose(study, metadata, asking, grid, validation_score)["chosen"]
     vectors = joined(**chosen)
     metadata |= chosen | {"embedding_dim": vectors.shape[1]}
-    return score(study, (vectors, metadata), asking)
+    return score(study, Embedded(vectors, metadata), asking)
 
 
 def _moved_to_front(order: np.ndarray, first: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data.catalog import Catalog
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, thresholds
 from fashion_rir.evaluation.thresholds import MAX_GALLERY
@@ -13,8 +14,6 @@ from fashion_rir.search import transforms
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.study import Study
 from fashion_rir.thesis import numbers
-from fashion_rir.workspace import records as result_records
-from fashion_rir.workspace.folders import Workspace
 
 PRECISIONS = (0.5, 0.8, 0.9, 0.95)
 
@@ -25,11 +24,7 @@ FALSE_ALARM_RATES = (0.01, 0.05, 0.10)
 MIN_CLASS_QUERIES = 10  # below that a class' own precision says nothing
 
 
-def replay(
-    study: Study,
-    models: Mapping[str, tuple[np.ndarray, Mapping]],
-    is_query: np.ndarray,
-) -> dict:
+def replay(study: Study, models: Mapping[str, Embedded], is_query: np.ndarray) -> dict:
     """The thesis' hand-tuned thresholds, each over many queries instead of one.
 
     Args:
@@ -42,24 +37,23 @@ def replay(
         matches and misses the queries get (median, 10th and 90th percentile), and the share
         without any match.
     """
-    rows = []
-    for matrix, metadata in models.values():
-        key = metadata["backbone"], metadata["preprocessing"]
-        for (*model, measure), values in numbers.THESIS_THRESHOLDS.items():
-            if tuple(model) == key:
-                counts = _replayed(study.catalog, matrix, is_query, measure, values)
-                rows += [{"model": metadata["model"], "measure": measure, **row} for row in counts]
+
+    def replayed() -> dict[str, object]:
+        rows = []
+        for matrix, metadata in models.values():
+            key = metadata["backbone"], metadata["preprocessing"]
+            for (*model, measure), values in numbers.THESIS_THRESHOLDS.items():
+                if tuple(model) == key:
+                    counts = _replayed(study.catalog, matrix, is_query, measure, values)
+                    rows += [{"model": metadata["model"], "measure": measure} | row
+                             for row in counts]  # fmt: skip
+        return {"rows": rows}
+
     inputs = _inputs(study, models, is_query)
-    return _written(study.workspace, "threshold_replay", "threshold-replay", inputs, rows=rows)
+    return study.record("threshold_replay", "threshold-replay", inputs, replayed)
 
 
-def calibrate(
-    study: Study,
-    model: tuple[np.ndarray, Mapping],
-    is_query: np.ndarray,
-    *,
-    measure: str,
-) -> dict:
+def calibrate(study: Study, model: Embedded, is_query: np.ndarray, *, measure: str) -> dict:
     """Thresholds for wanted precisions and false match rates, tried on other queries.
 
     Half of the queries calibrate, the other half verifies.
@@ -75,7 +69,87 @@ def calibrate(
         (each with what it promised and what the other half got), `by_query` and `by_class` (how
         stable the first of them is that can be reached).
     """
-    matrix, metadata = model
+    name = str(model[1]["model"])
+    inputs = _inputs(study, {name: model}, is_query) | {"measure": measure}
+    return study.record(
+        "threshold_calibration", f"thresholds-{name}-{measure}", inputs,
+        lambda: _calibrated(study, model[0], is_query, measure),
+    )  # fmt: skip
+
+
+def open_set(
+    study: Study, model: Embedded, is_query: np.ndarray, outsiders: np.ndarray, *, measure: str
+) -> dict:
+    """What an upload gets of which the shop has nothing.
+
+    A tenth of the articleTypes is taken out of the gallery: their products are 'unknown'. The
+    threshold for 'no match' is set on one half of the known queries and tried on the other half.
+
+    Args:
+        study, model, is_query: as for `calibrate`.
+        outsiders: embeddings of pictures that are no fashion, by the same model.
+        measure: one of `gallery.MEASURES`.
+
+    Returns:
+        A record of kind `open_set`: by stated false alarm rate the threshold, the false alarms on
+        the other half, and the share of unknown types and of outsiders that come back as 'no
+        match'; `auroc` of the nearest distance for both.
+
+    Raises:
+        ParameterError: fewer than two known queries, or no outsider.
+    """
+    (matrix, metadata), products = model, study.catalog.products
+    generator = np.random.default_rng(study.seed)
+    types = np.array(sorted(products.loc[is_query, "articleType"].dropna().unique()))
+    removed = generator.choice(types, max(1, len(types) // 10), replace=False)
+    is_removed = products["articleType"].isin(removed).to_numpy()
+    n_known = int((is_query & ~is_removed).sum())
+    if n_known < 2 or len(outsiders) == 0:
+        raise ParameterError(
+            f"At least 2 known queries and 1 outsider are needed, not {n_known} and "
+            f"{len(outsiders)}; ask with more test products."
+        )
+
+    def ask() -> dict[str, object]:
+        rows = np.flatnonzero(~is_removed & ~is_query)
+        gallery = Gallery(matrix[rows], products["id"].to_numpy()[rows], measure)
+        asked = (matrix[is_query & ~is_removed], matrix[is_query & is_removed], outsiders)
+        known, *far = (gallery.search(some, 1).distances[:, 0] for some in asked)
+        return _told_apart(generator.permutation(known), *far)
+
+    inputs = _inputs(study, {metadata["model"]: model}, is_query) | {
+        "measure": measure, "removed": sorted(removed.tolist()), "n_outsiders": len(outsiders),
+    }  # fmt: skip
+    return study.record("open_set", f"open-set-{metadata['model']}-{measure}", inputs, ask)
+
+
+def cross_model(
+    study: Study, models: Mapping[str, Embedded], is_query: np.ndarray, *, n_components: int
+) -> dict:
+    """Query by one model, gallery by another (the thesis' model d), their sizes forced equal.
+
+    Args:
+        study: its products, split, seed and folders.
+        models: two models by name: the query's, and the gallery's.
+        is_query: bool, shape (n_products,).
+        n_components: dimensions after PCA whitening of each.
+
+    Returns:
+        A record of kind `cross_model`: precision@10 by articleType of each model with itself, of
+        the mix, and of chance.
+    """
+    query_model, gallery_model = models
+    inputs = _inputs(study, models, is_query) | {"n_components": n_components}
+    return study.record(
+        "cross_model", f"cross-model-{query_model}-in-{gallery_model}", inputs,
+        lambda: {"rows": _mixed(study, models, is_query, n_components)},
+    )  # fmt: skip
+
+
+def _calibrated(
+    study: Study, matrix: np.ndarray, is_query: np.ndarray, measure: str
+) -> dict[str, object]:
+    """The content of the record of `calibrate`."""
     types = study.catalog.products["articleType"].to_numpy()
     generator = np.random.default_rng(study.seed)
     queries = generator.permutation(np.flatnonzero(is_query))
@@ -99,63 +173,20 @@ def calibrate(
         first = first or found
         rows.append(row | _promise(found, thresholds.at_threshold(check, found.value)))
     stability = _stability(distances[half:], is_match[half:], types[queries[half:]], first)
-    inputs = _inputs(study, {metadata["model"]: model}, is_query)
-    return _written(
-        study.workspace, "threshold_calibration", f"thresholds-{metadata['model']}-{measure}",
-        inputs | {"measure": measure},
-        curve=thresholds.thinned(curve), thresholds=rows, **stability,
-    )  # fmt: skip
+    return {"curve": thresholds.thinned(curve), "thresholds": rows, **stability}
 
 
-def open_set(
-    study: Study,
-    model: tuple[np.ndarray, Mapping],
-    is_query: np.ndarray,
-    outsiders: np.ndarray,
-    *,
-    measure: str,
-) -> dict:
-    """What an upload gets of which the shop has nothing.
-
-    A tenth of the articleTypes is taken out of the gallery: their products, asked for, are
-    'unknown'. Outsiders are pictures that are no fashion at all. The threshold for 'no match' is
-    set on one half of the known queries and tried on the other half.
+def _told_apart(known: np.ndarray, unknown: np.ndarray, outside: np.ndarray) -> dict[str, object]:
+    """The content of the record of `open_set`.
 
     Args:
-        study: its products, split, seed and folders.
-        model: embeddings and metadata.
-        is_query: bool, shape (n_products,).
-        outsiders: embeddings of `outsiders.outsider_pictures`, by the same model.
-        measure: one of `gallery.MEASURES`.
-
-    Returns:
-        A record of kind `open_set`: for each stated false alarm rate the threshold, the false
-        alarms on the other half, and the share of unknown types and of outsiders that come back
-        as 'no match'; `auroc` of the nearest distance for both.
-
-    Raises:
-        ParameterError: fewer than two known queries, or no outsider.
+        known: the nearest distances of queries that the gallery has something like, in random
+            order; the threshold is set on the first half.
+        unknown: of queries whose type was removed.
+        outside: of pictures that are no fashion.
     """
     from sklearn.metrics import roc_auc_score
 
-    matrix, metadata = model
-    products = study.catalog.products
-    generator = np.random.default_rng(study.seed)
-    types = np.array(sorted(products.loc[is_query, "articleType"].dropna().unique()))
-    removed = generator.choice(types, max(1, len(types) // 10), replace=False)
-    is_removed = products["articleType"].isin(removed).to_numpy()
-    n_known = int((is_query & ~is_removed).sum())
-    if n_known < 2 or len(outsiders) == 0:
-        raise ParameterError(
-            f"At least 2 known queries and 1 outsider are needed, not {n_known} and "
-            f"{len(outsiders)}; ask with more test products."
-        )
-    in_gallery = ~is_removed & ~is_query
-    gallery = Gallery(matrix[in_gallery], products["id"].to_numpy()[in_gallery], measure)
-    known = gallery.search(matrix[is_query & ~is_removed], 1).distances[:, 0]
-    unknown = gallery.search(matrix[is_query & is_removed], 1).distances[:, 0]
-    outside = gallery.search(outsiders, 1).distances[:, 0]
-    known = generator.permutation(known)
     calibrating, checking = np.array_split(known, 2)
     rows = []
     for rate in FALSE_ALARM_RATES:
@@ -174,44 +205,21 @@ def open_set(
         for name, far in (("unknown types", unknown), ("outsiders", outside))
     }
     counts = {"known": len(known), "unknown": len(unknown), "outsiders": len(outside)}
-    inputs = _inputs(study, {metadata["model"]: model}, is_query)
-    return _written(
-        study.workspace, "open_set", f"open-set-{metadata['model']}-{measure}",
-        inputs | {"measure": measure, "removed": sorted(removed.tolist())},
-        rows=rows, auroc=auroc, counts=counts,
-    )  # fmt: skip
+    return {"rows": rows, "auroc": auroc, "counts": counts}
 
 
-def cross_model(
-    study: Study,
-    models: Mapping[str, tuple[np.ndarray, Mapping]],
-    is_query: np.ndarray,
-    *,
-    n_components: int,
-) -> dict:
-    """Query by one model, gallery by another (the thesis' model d), their sizes forced equal.
-
-    Args:
-        study: its products, split, seed and folders.
-        models: two models by name: the query's, and the gallery's.
-        is_query: bool, shape (n_products,).
-        n_components: dimensions after PCA whitening of each.
-
-    Returns:
-        A record of kind `cross_model`: precision@10 by articleType of each model with itself, of
-        the mix, and of chance.
-    """
+def _mixed(
+    study: Study, models: Mapping[str, Embedded], is_query: np.ndarray, n_components: int
+) -> list[dict[str, object]]:
+    """The rows of the record of `cross_model`."""
     types = study.catalog.products["articleType"].to_numpy()
     ids = study.catalog.products["id"].to_numpy()
     whitened = {}
     for name, (matrix, _) in models.items():
-        whitening = transforms.fit_whitening(matrix[~is_query], n_components)
-        whitened[name] = whitening(matrix)
-    query_model, gallery_model = models
+        whitened[name] = transforms.fit_whitening(matrix[~is_query], n_components)(matrix)
+    ours, theirs = models
     rows = []
-    for asked, searched in (
-        (query_model, query_model), (gallery_model, gallery_model), (query_model, gallery_model)
-    ):  # fmt: skip
+    for asked, searched in ((ours, ours), (theirs, theirs), (ours, theirs)):
         gallery = Gallery(whitened[searched], ids, "cosine")
         found = gallery.search(whitened[asked][is_query], 10, exclude_ids=ids[is_query]).ids
         row_of = pd.Series(np.arange(len(ids)), index=ids)
@@ -220,11 +228,8 @@ def cross_model(
                      "precision@10": intervals.rounded(hits.mean())})  # fmt: skip
     n_of_type = pd.Series(types).value_counts().reindex(types[is_query])
     n_others = n_of_type.fillna(1).to_numpy() - 1  # without a type, nothing is like the query
-    chance = (n_others / (len(ids) - 1)).mean()
-    rows.append({"query": "chance", "gallery": "chance", "precision@10": intervals.rounded(chance)})
-    inputs = _inputs(study, models, is_query) | {"n_components": n_components}
-    name = f"cross-model-{query_model}-in-{gallery_model}"
-    return _written(study.workspace, "cross_model", name, inputs, rows=rows)
+    chance = intervals.rounded((n_others / (len(ids) - 1)).mean())
+    return [*rows, {"query": "chance", "gallery": "chance", "precision@10": chance}]
 
 
 def _replayed(
@@ -314,9 +319,3 @@ def _inputs(study: Study, models: Mapping, is_query: np.ndarray) -> dict:
         },
         "seed": study.seed,
     }
-
-
-def _written(workspace: Workspace, kind: str, name: str, inputs: dict, **content: object) -> dict:
-    record = result_records.make_record(kind, name, inputs, **content)
-    result_records.write(record, workspace.results)
-    return record

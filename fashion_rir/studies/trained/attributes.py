@@ -2,22 +2,19 @@
 colour, gender and usage all count. Each leaves a record.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data import splits
-from fashion_rir.errors import ParameterError
+from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.evaluation import intervals, protocols
+from fashion_rir.studies.names import JOINS
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained.heads import AttributeRun
+from fashion_rir.studies.trained.heads import HeadRun
 from fashion_rir.training import heads
 from fashion_rir.training.heads import JoinShares
-from fashion_rir.workspace import records as result_records
-
-JOINED = ("articleType", "baseColour", "gender", "usage")  # what the graded nDCG looks at
 
 # In this order, each with the best of those before: how much beside the type's share of 1.
 GRID = {
@@ -30,102 +27,52 @@ GRID = {
 FIRST = {"temperature": 0.3, "baseColour": 0.05, "gender and usage": 0.02, "stored": 0.05}
 
 
-def ensemble(runs: Sequence[AttributeRun]) -> AttributeRun:
-    """Heads of several seeds as one: the posteriors of each label are averaged.
-
-    Args:
-        runs: of the same kind on the same features.
-
-    Returns:
-        As an `AttributeRun` whose record is the first head's.
-
-    Raises:
-        ParameterError: no heads, or heads of different labels, classes or products.
-    """
-    kinds = {tuple(run.logits) for run in runs}
-    if len(kinds) != 1:
-        raise ParameterError(
-            f"An ensemble takes heads of the same labels, not of {len(kinds)} kinds; give the "
-            "seeds of one kind of head."
-        )
-    first = runs[0]
-    seeds = "+".join(str(run.metadata["seed"]) for run in runs)
-    logits = {
-        label: heads.mean_logits([run.logits[label] for run in runs]) for label in first.logits
-    }
-    metadata = first.metadata | {
-        "seed": seeds,
-        "weights_sha256": "+".join(str(run.metadata["weights_sha256"])[:12] for run in runs),
-    }
-    name = f"{first.name.rpartition('-seed')[0]}-seeds{seeds}"
-    return AttributeRun(name, logits, metadata, first.record)
-
-
 def choose_shares(
-    study: Study,
-    run: AttributeRun,
-    stored: np.ndarray,
-    *,
-    what: str = "joined",
-    least_colour: float | None = None,
-    n_queries: int = 500,
-    grid: Mapping[str, Sequence[float]] = GRID,
+    study: Study, run: HeadRun, stored: np.ndarray, *, what: str = "joined", n_queries: int = 500
 ) -> tuple[JoinShares, dict]:
     """The shares that join best, as validation products ask among training products.
 
-    One parameter after the other, in the order of the grid, takes the best value: the one with
-    the highest sum of mAP by articleType and graded nDCG@10; or, where a least precision by colour
-    is asked for, the highest mAP of those that reach it. No test product has a say.
+    One parameter of `GRID` after the other takes the value with the highest sum of mAP by type and
+    graded nDCG@10; or, where `names.JOINS` has a least precision@10 by colour, the highest mAP of
+    those that reach it. No test product has a say.
 
     Args:
         study: its products, split, seed and folders.
         run: the head.
         stored: the features that it was trained on, float32 (n_products, dim).
-        what: what to call the joined embedding; becomes part of the record's name.
-        least_colour: precision@10 by baseColour that must be reached, 0 to 1; None for the sum.
+        what: key in `names.JOINS`; becomes part of the record's name.
         n_queries: validation products that ask, at most.
-        grid: the values to try, by the names in `FIRST`.
 
     Returns:
-        The shares and the record (kind `choice`) with a row for every trial. One of the same
-        inputs is not made again.
+        The shares and the record (kind `choice`) with a row for every trial.
 
     Raises:
-        ParameterError: there is no validation product.
+        ParameterError: unknown join, or there is no validation product.
     """
-    parts = splits.split(study.catalog.products, seed=study.seed)
+    if what not in JOINS:
+        raise unknown_name("join", what, JOINS)
+    parts = study.parts
     asking = np.random.default_rng(study.seed).permutation(np.flatnonzero(parts.is_validation))
     if len(asking) == 0:
         raise ParameterError("There is no validation product to choose the shares by.")
-    is_query = np.zeros(len(study.catalog), dtype=bool)
-    is_query[asking[:n_queries]] = True
-    inputs = result_records.describe(study.workspace, study.catalog, run.metadata) | {
+    is_query = np.isin(np.arange(len(study.catalog)), asking[:n_queries])
+    inputs = study.describe(run.metadata) | {
         "n_queries": int(is_query.sum()),
-        "grid": {name: list(values) for name, values in grid.items()},
+        "grid": {name: list(values) for name, values in GRID.items()},
         "first": FIRST,
-        "least_colour": least_colour,
+        "least_colour": JOINS[what],
         "seed": study.seed,
     }
-    name = f"choice-{run.name}-{what}"
-    if (record := result_records.read_same(study.workspace.results, name, inputs)) is not None:
-        return _shares(record["chosen"]), record
-    rows, chosen = [], dict(FIRST)
     shown = ~parts.is_test  # the gallery: no test product has a say
-    for parameter, values in grid.items():
-        trials = [chosen | {parameter: value} for value in values]
-        for trial in trials:
-            vectors = heads.joined_embedding(
-                {label: logits[shown] for label, logits in run.logits.items()},
-                stored[shown], _shares(trial),
-            )  # fmt: skip
-            scores = _validation(vectors, study.catalog.products[shown], is_query[shown])
-            rows.append({"varied": parameter, **trial, **scores})
-        tried = rows[-len(trials) :]
-        worth = [_worth(row, least_colour) for row in tried]
-        chosen = trials[worth.index(max(worth))]
-    record = result_records.make_record("choice", name, inputs, rows=rows, chosen=chosen)
-    result_records.write(record, study.workspace.results)
-    return _shares(chosen), record
+    logits = {label: values[shown] for label, values in run.logits.items()}
+
+    def score(trial: Mapping[str, float]) -> dict[str, float]:
+        vectors = heads.joined_embedding(logits, stored[shown], _shares(trial))
+        return _validation(vectors, study.catalog.products[shown], is_query[shown])
+
+    record = study.record("choice", f"choice-{run.name}-{what}", inputs,
+                          lambda: _tried(score, JOINS[what]))  # fmt: skip
+    return _shares(record["chosen"]), record
 
 
 def without(shares: JoinShares, *parts: str) -> JoinShares:
@@ -146,6 +93,20 @@ def without(shares: JoinShares, *parts: str) -> JoinShares:
         )
     kept = {label: 0.0 if label in parts else share for label, share in shares.attributes.items()}
     return replace(shares, attributes=kept, stored=0.0 if "stored" in parts else shares.stored)
+
+
+def _tried(
+    score: Callable[[Mapping[str, float]], dict[str, float]], least_colour: float | None
+) -> dict[str, object]:
+    """The content of the record of `choose_shares`."""
+    rows, chosen = [], dict(FIRST)
+    for parameter, values in GRID.items():
+        trials = [chosen | {parameter: value} for value in values]
+        tried = [{"varied": parameter, **trial, **score(trial)} for trial in trials]
+        worth = [_worth(row, least_colour) for row in tried]
+        chosen = trials[worth.index(max(worth))]
+        rows += tried
+    return {"rows": rows, "chosen": chosen}
 
 
 def _shares(chosen: Mapping[str, float]) -> JoinShares:

@@ -4,7 +4,6 @@ Each run leaves a record of its training, one of its retrieval, and one of the p
 together, so that it is not done twice. A batch shows two augmented views of each product.
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,22 +12,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.data.labels import class_codes
+from fashion_rir.data.labels import LabelClasses, learn_labels, side_by_side
+from fashion_rir.data.splits import Split, without_validation
 from fashion_rir.embedding import backbones
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained import heads, runs
-from fashion_rir.studies.trained.labels import Trained
+from fashion_rir.studies.trained import runs
+from fashion_rir.studies.trained.end_to_end import Plan, Trained, cut, embedder, train
 from fashion_rir.studies.trained.spread import spread
-from fashion_rir.training import (
-    augmentation,
-    batch_normalisation,
-    end_to_end,
-    fit,
-)
+from fashion_rir.training import augmentation, end_to_end, fit
 from fashion_rir.training.contrastive import Contrastive, first_attribute
 from fashion_rir.training.end_to_end import CoreSettings, TunedEmbedder
 from fashion_rir.training.fit import TrainingSettings
@@ -46,29 +41,74 @@ ATTRIBUTES = {"type": "articleType", "colour": "baseColour", "gender": "gender",
 
 
 @dataclass(frozen=True)
-class ContrastivePlan:
+class ContrastivePlan(Plan):
     """One way to train contrastively end to end.
 
-    Attributes:
+    Attributes, beside those of `Plan`:
         objective: the loss and its batches.
         labels: the attributes that `objective` looks at, articleType first.
-        preprocessing: `resize` or `pad`.
-        core: the head and what is trained.
-        fitting: of the training; its number of epochs may be cut for a quick run.
-        augment: one of `augmentation.AUGMENTATIONS`.
         pretrained: whether the backbone's weights are pretrained ones, or random.
-        statistics: of batch normalisation, one of `batch_normalisation.STATISTICS`. Both share
-            one training; the name of what is `settled` says so.
     """
 
+    core: CoreSettings = field(default_factory=lambda: CoreSettings(projection=128))
+    augment: str = "thesis"
+    family: str = "contrastive-end-to-end"
     objective: Contrastive = field(default_factory=lambda: Contrastive("nt_xent"))
     labels: tuple[str, ...] = ("articleType",)
-    preprocessing: str = "resize"
-    core: CoreSettings = field(default_factory=lambda: CoreSettings(projection=128))
-    fitting: TrainingSettings = field(default_factory=TrainingSettings)
-    augment: str = "thesis"
     pretrained: bool = True
-    statistics: str = "as trained"
+
+
+@dataclass(frozen=True)
+class ContrastiveTask:
+    """To draw alike products together; an `end_to_end.Task`.
+
+    Attributes, beside those of a task:
+        codes: classes, int64, shape (n_products,) or (n_products, n_labels).
+        classes: the articleTypes.
+        seed: of batches and augmentation.
+    """
+
+    name: str
+    plan: ContrastivePlan
+    parts: Split
+    input_mode: str
+    stages: dict[str, TrainingSettings]
+    inputs: dict[str, object]
+    codes: np.ndarray
+    classes: LabelClasses
+    seed: int
+
+    @property
+    def n_classes(self) -> int | None:
+        """Of a hybrid's softmax."""
+        return len(self.classes) if self.plan.objective.name == "hybrid" else None
+
+    def folder(self, stage: str) -> str:
+        """There is one stage."""
+        return self.name
+
+    def train(
+        self, core: keras.Model, pictures: np.ndarray, stage: str, checkpoint: fit.Checkpoint
+    ) -> pd.DataFrame:
+        """Train on two views of each product; the augmenting layer makes them differ."""
+        plan, fitting, is_fit = self.plan, self.stages[stage], self.parts.is_fit
+        is_nt_xent = plan.objective.name == "nt_xent"
+        labels = np.arange(is_fit.sum()) if is_nt_xent else self.codes[is_fit]
+        sampler = plan.objective.batches(
+            first_attribute(labels), fitting.batch_size, seed=self.seed
+        )
+        targets = plan.objective.targets(labels, "embedding")
+        batches = fit.Batches(pictures[is_fit], targets, sampler, n_views=N_VIEWS)
+        model = end_to_end.behind_inputs(
+            core, self.input_mode, augment=plan.augment, seed=self.seed
+        )
+        training = fit.Training(fitting, self.seed, checkpoint)
+        return fit.fit(model, batches, training, **plan.objective.compiled("embedding"))
+
+    def scores(self, logits: np.ndarray) -> dict[str, object]:
+        """See `runs.label_scores`."""
+        is_test = self.parts.is_test
+        return runs.label_scores(logits, first_attribute(self.codes)[is_test], self.classes)
 
 
 def _by_type(name: str) -> Contrastive:
@@ -94,9 +134,7 @@ CONTRASTIVE_RUNS = {
     "hybrid": replace(H_32, objective=_by_type("hybrid"), preprocessing="pad"),
     "triplet": replace(H_32, objective=_by_type("triplet")),
     "multi-attribute": replace(
-        H_32,
-        objective=_by_type("multi_attribute"),
-        labels=("articleType", "baseColour", "gender"),
+        H_32, objective=_by_type("multi_attribute"), labels=("articleType", "baseColour", "gender")
     ),
     "hybrid-fixed-norm": replace(H_32, objective=_by_type("hybrid"), core=FIXED_NORM),
 }
@@ -174,69 +212,27 @@ def train_end_to_end(
         TrainingError: see `fit.fit`.
     """
     plan = plan or _plan(run)
-    fitting = plan.fitting
-    if epochs is not None:
-        fitting = replace(fitting, epochs=min(epochs, fitting.epochs))
+    fitting = cut(plan.fitting, epochs)
     name = training_name(run, backbone.name, backbone.image_size, study.seed)
-    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
-    parts = splits.Split(~is_test, np.zeros_like(is_test), is_test)
-    codes, classes = class_codes(study.catalog.products, plan.labels, parts.is_fit)
-    n_classes = len(classes) if plan.objective.name == "hybrid" else None
-    core = end_to_end.build_core(backbone, plan.core, n_classes=n_classes, seed=study.seed)
-    base = backbone.metadata(plan.preprocessing)
-    inputs = runs.describe(study, base, parts, study.seed) | {
+    parts = without_validation(study.is_test)
+    classes, codes = learn_labels(study.catalog.products, plan.labels, parts.is_fit)
+    inputs = {
         "run": run,
         "labels": list(plan.labels),
         "stages": {"contrastive": asdict(fitting)},
-        "objective": heads.objective_inputs(plan.objective, fitting.batch_size),
+        "objective": plan.objective.recorded(fitting.batch_size),
         "core": asdict(plan.core),
         "augment": plan.augment,
         "preprocessing": plan.preprocessing,
         "input_mode": backbone.input_mode,
     }
-    checkpoint = fit.Checkpoint(
-        runs.folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
-    )
-    pictures = end_to_end.load_pictures(
-        study.catalog,
-        list(study.catalog.products["image_name"]),
-        backbone.image_size,
-        plan.preprocessing,
-    )
-    start = time.perf_counter()
-    curve = _fit(
-        core,
-        pictures[parts.is_fit],
-        codes[parts.is_fit],
-        plan,
-        fitting,
-        input_mode=backbone.input_mode,
-        checkpoint=checkpoint,
-        seed=study.seed,
-    )
-    seconds = time.perf_counter() - start
-    if settled := batch_normalisation.recorded(plan.statistics):
-        batch_normalisation.settle(
-            core.layers[1], backbone.input_mode, pictures[parts.is_fit], seed=study.seed
-        )
-        name, inputs = f"{name}-settled", inputs | settled
-    scores = {}
-    if n_classes is not None:
-        network = end_to_end.behind_inputs(core, backbone.input_mode)
-        logits = network.predict(pictures[is_test], batch_size=64, verbose=0)["logits"]
-        types = first_attribute(codes)
-        scores = runs.label_scores(logits, types[is_test], classes)
-    record = runs.write(study.workspace, name, inputs, curve, scores, seconds=seconds)
-    return Trained(name, core, backbone.input_mode, backbone.input_mode, plan.preprocessing, base,
-                   record)  # fmt: skip
+    task = ContrastiveTask(name, plan, parts, backbone.input_mode, {"contrastive": fitting},
+                           inputs, side_by_side(codes), classes[plan.labels[0]],
+                           study.seed)  # fmt: skip
+    return train(study, backbone, task)
 
 
-def score_trained(
-    study: Study,
-    trained: Trained,
-    *,
-    searched: str = "projection",
-) -> tuple[np.ndarray, dict[str, str]]:
+def score_trained(study: Study, trained: Trained, *, searched: str = "projection") -> Embedded:
     """Embed the catalogue by a trained network, and score its retrieval and its pairs.
 
     Args:
@@ -254,34 +250,16 @@ def score_trained(
     """
     if searched not in SEARCHED:
         raise unknown_name("layer to search", searched, SEARCHED)
-    trained_seed = trained.record["inputs"]["seed"]
-    if study.seed != trained_seed:
-        raise ParameterError(
-            f"{trained.name} was trained with the split of seed {trained_seed}; with that of seed "
-            f"{study.seed}, products would ask that it was trained on."
-        )
     is_hidden = searched == "hidden"
-    embedder = TunedEmbedder(
-        f"{trained.name}-hidden" if is_hidden else trained.name,
-        end_to_end.behind_inputs(
-            _hidden_core(trained) if is_hidden else trained.core, trained.input_mode
-        ),
-        trained.base,
-        {
-            "input_mode": trained.input_mode,
-            "training": trained.record["inputs_hash"],
-            "searched": searched,
-        },
-    )
-    return _score(study, embedder, trained.preprocessing)
+    name = f"{trained.name}-hidden" if is_hidden else trained.name
+    core = _hidden_core(trained) if is_hidden else trained.core
+    found = embedder(study, trained, name, core, searched=searched)
+    return _score(study, found, trained.preprocessing)
 
 
 def score_untrained(
-    study: Study,
-    backbone: backbones.Backbone,
-    *,
-    preprocessing: str = "resize",
-) -> tuple[np.ndarray, dict[str, str]]:
+    study: Study, backbone: backbones.Backbone, *, preprocessing: str = "resize"
+) -> Embedded:
     """As `score_trained`, for the pooled features of a backbone as it is: the state before.
 
     Args:
@@ -313,31 +291,28 @@ def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
         Index: the names to show. Columns: held-out `mAP` by articleType, `precision@10` by type,
         colour, gender and usage, graded `nDCG@10`, `alignment of views`, `alignment of types`,
         `uniformity`, the median similarity of two random products, and `seconds` of the training
-        (missing for a network as it is).
+        (missing for a network as it is, and where the training has no record).
 
     Raises:
         RecordError: a record is missing, or they are of different data.
     """
     names = dict(names)
     found = result_records.read_named(folder, [f"{name}-cosine" for name in names.values()])
+    trained = {one["inputs_hash"]: one["timings"]["training_seconds"]
+               for one in result_records.read_kind(folder, "training")}  # fmt: skip
     rows = []
     for name, record in zip(names.values(), found, strict=True):
-        held_out = record["protocols"]["held_out"]
-        micro = {label: values["micro"] for label, values in held_out["labels"].items()}
         pairs = result_records.read(folder, f"pairs-{name}")["pairs"]
         spread = result_records.read(folder, f"spread-{name}")["similarity"]
-        seconds = np.nan
-        if "training" in record["inputs"]["model"]:
-            trained = result_records.read(folder, name.removesuffix("-hidden"))
-            seconds = trained["timings"]["training_seconds"]
+        seconds = trained.get(record["inputs"]["model"].get("training"), np.nan)
         rows.append(
             {
-                "mAP": micro["articleType"]["mAP"]["value"],
+                "mAP": record.estimate("held_out", "articleType", "mAP").value,
                 **{
-                    f"{short} P@10": micro[label]["precision@10"]["value"]
+                    f"{short} P@10": record.estimate("held_out", label, "precision@10").value
                     for short, label in ATTRIBUTES.items()
                 },
-                "nDCG@10": held_out["graded"]["micro"]["nDCG@10"]["value"],
+                "nDCG@10": record.estimate("held_out", "graded", "nDCG@10").value,
                 "alignment of views": pairs["alignment of views"],
                 "alignment of types": pairs["alignment of types"],
                 "uniformity": pairs["uniformity"],
@@ -354,34 +329,6 @@ def _plan(run: str) -> ContrastivePlan:
     return CONTRASTIVE_RUNS[run]
 
 
-def _fit(
-    core: keras.Model,
-    pictures: np.ndarray,
-    codes: np.ndarray,
-    plan: ContrastivePlan,
-    fitting: TrainingSettings,
-    *,
-    input_mode: str,
-    checkpoint: fit.Checkpoint,
-    seed: int,
-) -> pd.DataFrame:
-    """Train on two views of each product; the augmenting layer makes them differ."""
-    is_nt_xent = plan.objective.name == "nt_xent"
-    labels = np.arange(len(pictures)) if is_nt_xent else codes
-    sampler = plan.objective.batches(first_attribute(labels), fitting.batch_size, seed=seed)
-    batches = fit.Batches(
-        pictures,
-        plan.objective.targets(labels, "embedding"),
-        sampler,
-        n_views=N_VIEWS,
-    )
-    model = end_to_end.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
-    return fit.fit(
-        model, batches, fitting, **plan.objective.compiled("embedding"),
-        checkpoint=checkpoint, seed=seed,
-    )  # fmt: skip
-
-
 def _hidden_core(trained: Trained) -> keras.Model:
     """The same network, ending at the ReLU layer before the projection."""
     if trained.record["inputs"]["core"]["hidden"] is None:
@@ -392,26 +339,19 @@ def _hidden_core(trained: Trained) -> keras.Model:
     return keras.Model(inputs, {"embedding": dense(pooled)})
 
 
-def _score(
-    study: Study,
-    embedder: TunedEmbedder,
-    preprocessing: str,
-) -> tuple[np.ndarray, dict[str, str]]:
+def _score(study: Study, embedder: TunedEmbedder, preprocessing: str) -> Embedded:
     model = scoring.score_embedder(study, embedder, preprocessing=preprocessing)
-    name = f"pairs-{model[1]['model']}"
-    scored = result_records.read(study.workspace.results, f"{model[1]['model']}-cosine")
+    name = str(model[1]["model"])
+    scored = result_records.read(study.results, f"{name}-cosine")
     inputs = scored["inputs"] | {"augmentation": MEASURED_AUGMENTATION}
-    if (study.workspace.results / f"{name}.json").exists():
-        record = result_records.read(study.workspace.results, name)
-        if record["inputs_hash"] == result_records.hash_inputs(inputs):
-            return model
-    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
-    codes = pd.factorize(study.catalog.products["articleType"])[0]
-    views = _views(study.catalog.subset(is_test), embedder, preprocessing, seed=study.seed)
-    pairs = spread(model[0][is_test], codes[is_test], views=views, seed=study.seed)
-    result_records.write(
-        result_records.make_record("pairs", name, inputs, pairs=pairs), study.workspace.results
-    )
+
+    def pairs() -> dict[str, object]:
+        is_test = study.is_test
+        codes = pd.factorize(study.catalog.products["articleType"])[0]
+        views = _views(study.catalog.subset(is_test), embedder, preprocessing, seed=study.seed)
+        return {"pairs": spread(model[0][is_test], codes[is_test], views=views, seed=study.seed)}
+
+    study.record("pairs", f"pairs-{name}", inputs, pairs)
     return model
 
 

@@ -21,8 +21,9 @@ from tqdm.auto import tqdm
 
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import cluster
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ClusterError
+from fashion_rir.studies.names import head_name
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
@@ -47,24 +48,20 @@ class SweepRun:
 
 def run(
     client: Any,
-    workspace: Workspace,
-    catalog: Catalog,
-    models: Sequence[Model],
+    study: Study,
+    models: Sequence[Embedded],
     runs: Sequence[SweepRun],
     *,
     label: str = "articleType",
-    split_seed: int,
 ) -> list[dict]:
     """Train all heads; the same records as by `heads.run_head`, one after the other.
 
     Args:
         client: from `cluster.connect`.
-        workspace: says where the records lie.
-        catalog: the products.
+        study: its products, split and folders.
         models: embeddings and metadata of each backbone, sent to every worker once.
         runs: the heads.
         label: what they learn to tell.
-        split_seed: of the split, the same for all.
 
     Returns:
         The records, of kind `training`, in the order of the runs.
@@ -72,12 +69,13 @@ def run(
     Raises:
         ClusterError: a training failed, or the workers or the scheduler were lost.
     """
-    names = "+".join(str(metadata["model"]) for _, metadata in models)
-    shared = (workspace.profile, catalog.products, list(models), label, split_seed)
-    plan = {"data_hash": catalog.data_hash, "models": [dict(m) for _, m in models],
-            "label": label, "split_seed": split_seed}  # fmt: skip
+    names = [metadata["model"] for _, metadata in models]
+    workspace = study.workspace
+    shared = (workspace.profile, study.catalog.products, list(models), label, study.seed)
+    plan = {"data_hash": study.catalog.data_hash, "models": [dict(m) for _, m in models],
+            "label": label, "split_seed": study.seed}  # fmt: skip
     token = result_records.hash_inputs(plan)[:16]
-    found = [_finished(workspace, f"{one.kind}-{names}-seed{one.seed}", one, plan) for one in runs]
+    found = [_finished(workspace, head_name(one.kind, names, one.seed), one, plan) for one in runs]
     missing = [place for place, record in enumerate(found) if record is None]
     if not missing:
         return found
@@ -118,7 +116,7 @@ def accuracy_table(records: Sequence[dict]) -> pd.DataFrame:
 
 def _finished(workspace: Workspace, name: str, one: SweepRun, plan: Mapping) -> dict | None:
     """The record of the same training, if it is there."""
-    if not (workspace.results / f"{name}.json").exists():
+    if not result_records.is_there(workspace.results, name):
         return None
     record = result_records.read(workspace.results, name)
     said = record["inputs"]
@@ -176,7 +174,7 @@ def _write_shared(shared: tuple, folder: Path) -> None:
 def _read_shared(folder: Path) -> tuple:
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
     models = [
-        (np.load(folder / f"{number}.npy", allow_pickle=False), metadata)
+        Embedded(np.load(folder / f"{number}.npy", allow_pickle=False), metadata)
         for number, metadata in enumerate(about["models"])
     ]
     products = pd.read_parquet(folder / "products.parquet")
@@ -193,10 +191,9 @@ def _main(given: str, asked: str, answer: str) -> None:
     one = SweepRun(**json.loads(Path(asked).read_text(encoding="utf-8")))
     workspace = Workspace(Path(answer).parent, profile)
     catalog = Catalog(products, source=None, listed=products)
-    trained = heads.run_head(
-        Study(workspace, catalog, split_seed), models, one.kind, HeadSettings(**one.head),
-        TrainingSettings(**one.fitting), label=label, seed=one.seed,
-    )  # fmt: skip
+    plan = heads.HeadPlan(one.kind, HeadSettings(**one.head), TrainingSettings(**one.fitting),
+                          one.seed, (label,))  # fmt: skip
+    trained = heads.run_head(Study(workspace, catalog, split_seed), models, plan)
     Path(answer).write_text(json.dumps(trained.record), encoding="utf-8")
 
 

@@ -1,63 +1,34 @@
-"""The experiments of notebook 04 and 08 on heads: small networks on stored embeddings of the
+"""The experiments of notebooks 04, 05 and 08 on heads: small networks on stored embeddings of the
 whole catalogue, and the embeddings that can be made of what they say. Each leaves a record.
 """
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
-from fashion_rir.data.labels import LabelClasses, class_codes, learn_classes
+from fashion_rir.data.labels import LabelClasses, learn_labels, side_by_side
+from fashion_rir.data.splits import Split
 from fashion_rir.embedding import backbones
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals, rankings
 from fashion_rir.search import transforms
+from fashion_rir.studies.names import head_name
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained.runs import describe, folder, label_scores, write
+from fashion_rir.studies.trained import runs
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import fit, heads
-from fashion_rir.training.contrastive import Contrastive, first_attribute
+from fashion_rir.training.contrastive import Contrastive
 from fashion_rir.training.fit import TrainingSettings
-from fashion_rir.training.heads import HeadSettings, JoinShares, ProjectionSettings
+from fashion_rir.training.heads import Head, HeadSettings, JoinShares, ProjectionSettings
 from fashion_rir.training.objectives import Classification
-from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 
 ATTRIBUTES = ("articleType", "baseColour", "gender", "usage", "season")
-
-
-@dataclass(frozen=True)
-class AttributeRun:
-    """A head of several attributes, and what it says of every product.
-
-    Attributes:
-        name: such as `attributes-resnet50-224-pad-seed20`.
-        logits: by label, float32 (n_products, n_classes).
-        metadata: of the embeddings that can be made of them, without name and size.
-        record: of the training.
-    """
-
-    name: str
-    logits: dict[str, np.ndarray]
-    metadata: dict[str, object]
-    record: dict
-
-    def joined(
-        self, what: str, stored: np.ndarray, shares: JoinShares
-    ) -> tuple[np.ndarray, dict[str, object]]:
-        """The joined embedding, with the metadata that `scoring.retrieval` needs.
-
-        Args:
-            what: says how it was joined; becomes part of the model's name.
-            stored: float32 (n_products, dim), the features that the head was trained on.
-            shares: of the parts.
-        """
-        vectors = heads.joined_embedding(self.logits, stored, shares)
-        names = {"model": f"{self.name}-{what}", "embedding_dim": vectors.shape[1]}
-        return vectors, {**self.metadata, "shares": str(shares), **names}
 
 
 TEMPERATURES = (0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0, 1.3)
@@ -82,134 +53,138 @@ CONTRASTIVE_HEADS: dict[str, tuple[Contrastive, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True)
-class HeadRun:
-    """A head trained on stored embeddings, and what it says of every product.
+class HeadPlan:
+    """One head to be trained on stored embeddings.
 
     Attributes:
-        name: such as `probe-resnet50-224-pad-seed20`.
-        logits: float32, shape (n_products, n_classes).
-        hidden: float32, the hidden layer's numbers, shape (n_products, hidden); none for a probe.
-        codes: true classes, int64, shape (n_products,); -1 where there is none.
-        classes: in the order of the logits.
-        metadata: of the embeddings that can be made of them, without name and size.
-        record: of the training.
+        kind: what to call it, such as `probe`.
+        settings: its form.
+        fitting: epochs, batch size (in products) and so on; with `patience`, validation products
+            choose the epoch.
+        seed: of weights, batches, views and dropout.
+        labels: what it learns to tell, or what its objective looks at, articleType first.
+        objective: of a contrastive head; None tells classes.
+        with_validation: train on the validation products too; then no epoch is chosen. Parameters
+            are chosen with heads whose validation products were kept aside.
     """
 
-    name: str
-    logits: np.ndarray
-    hidden: np.ndarray
-    codes: np.ndarray
-    classes: LabelClasses
-    metadata: dict[str, object]
-    record: dict
-
-    def embedding(
-        self, what: str, vectors: np.ndarray, **made_by: object
-    ) -> tuple[np.ndarray, dict[str, object]]:
-        """Vectors made from this head, with the metadata that `scoring.retrieval` needs.
-
-        Args:
-            what: says how they were made; becomes part of the model's name.
-            vectors: float32 (n_products, dim).
-            made_by: what else they depend on, such as the temperature.
-        """
-        names = {"model": f"{self.name}-{what}", "embedding_dim": vectors.shape[1]}
-        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-        return vectors, {**self.metadata, **made_by, **names}
+    kind: str
+    settings: HeadSettings | ProjectionSettings
+    fitting: TrainingSettings
+    seed: int
+    labels: Sequence[str] = ("articleType",)
+    objective: Contrastive | None = None
+    with_validation: bool = False
 
 
 @dataclass(frozen=True)
-class ContrastiveRun(HeadRun):
-    """A contrastive head and what it makes of every product.
-
-    As `HeadRun`; `logits` are a hybrid's, and have no columns otherwise; `codes` and `classes`
-    are of articleType.
+class HeadRun:
+    """A head trained on stored embeddings, and what it makes of every product.
 
     Attributes:
-        projection: float32, shape (n_products, projection).
+        name: such as `probe-resnet50-224-pad-seed20`.
+        logits: by label, float32 (n_products, n_classes); none where no class is told.
+        codes: by label the true classes, int64, shape (n_products,); -1 where there is none.
+        classes: by label, in the order of the logits.
+        metadata: of the embeddings that can be made of it, without name and size.
+        record: of the training.
+        hidden: float32, the hidden layer's numbers, shape (n_products, hidden); no columns for a
+            probe and for a head of several labels.
+        projection: of a contrastive head, float32, shape (n_products, projection).
     """
 
-    projection: np.ndarray
+    name: str
+    logits: dict[str, np.ndarray]
+    codes: dict[str, np.ndarray]
+    classes: dict[str, LabelClasses]
+    metadata: dict[str, object]
+    record: dict
+    hidden: np.ndarray
+    projection: np.ndarray | None = None
+
+    def embedding(self, what: str, vectors: np.ndarray, **made_by: object) -> Embedded:
+        """Vectors made from this head, with the metadata that `scoring.retrieval` needs.
+
+        Args:
+            what: says what is searched; becomes part of the model's name.
+            vectors: float32 (n_products, dim).
+            made_by: what else they depend on, such as the temperature; `raw_share`, of the
+                embeddings that the head saw, beside what it makes of them.
+        """
+        share = f"+raw{made_by['raw_share']}" if "raw_share" in made_by else ""
+        about = {"model": f"{self.name}-{what}{share}", "embedding_dim": vectors.shape[1],
+                 "searched": what}  # fmt: skip
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        return Embedded(vectors, {**self.metadata, **made_by, **about})
+
+    def joined(self, what: str, stored: np.ndarray, shares: JoinShares) -> Embedded:
+        """The joined embedding, with the metadata that `scoring.retrieval` needs.
+
+        Args:
+            what: says how it was joined; becomes part of the model's name.
+            stored: float32 (n_products, dim), the features that the head was trained on.
+            shares: of the parts.
+        """
+        vectors = heads.joined_embedding(self.logits, stored, shares)
+        return self.embedding(what, vectors, shares=str(shares))
 
 
 def run_head(
-    study: Study,
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
-    kind: str,
-    settings: HeadSettings,
-    fitting: TrainingSettings,
-    *,
-    label: str = "articleType",
-    seed: int,
+    study: Study, models: Sequence[Embedded], plan: HeadPlan, *, views: np.ndarray | None = None
 ) -> HeadRun:
-    """Train a head on the stored embeddings of one or more backbones.
+    """Train a head on the stored embeddings of one or more models.
 
     Args:
         study: its products, split, seed and folders.
-        models: embeddings and metadata of each backbone, from `stores.embed`.
-        kind: what to call the head, such as `probe`.
-        settings: its form.
-        fitting: epochs and so on; with `patience`, validation products choose the epoch.
-        label: what it learns to tell.
-        seed: of weights, order and dropout.
+        models: embeddings and metadata of each, from `stores.embed`.
+        plan: the head, what it learns, and how.
+        views: for `nt_xent`, from `views.stored_views`; the clean embeddings are searched.
 
     Returns:
-        The head's answers; its record (kind `training`) is written.
+        The head's answers; its record (kind `training`) is written, with the accuracy of what it
+        tells and the spread of what it projects, on the test products.
 
     Raises:
-        ParameterError: embeddings of another number of products, or too few classes.
+        ParameterError: embeddings or views of another catalogue, or see `heads.train_head`.
         TrainingError: see `fit.fit`.
     """
-    names = [str(metadata["model"]) for _, metadata in models]
-    name = f"{kind}-{'+'.join(names)}-seed{seed}"
-    features = transforms.joint_features([matrix for matrix, _ in models])
-    if len(features) != len(study.catalog):
-        raise ParameterError(
-            f"{len(features)} embeddings do not fit {len(study.catalog)} products; embed this "
-            "catalogue."
-        )
-    parts = splits.split(study.catalog.products, seed=study.seed)
-    values = study.catalog.products[label]
-    is_train = parts.is_fit | parts.is_validation
-    n_unseen = int((values.notna() & ~values.isin(values[is_train])).sum())
-    values = values.where(values.isin(values[parts.is_fit]))  # a class that nobody could learn
-    classes = learn_classes(label, values, parts.is_fit)
-    codes = classes.codes(values)
-    metadata = stores.joint_metadata(models, settings, label, seed)
-    inputs = describe(study, metadata, parts, seed) | {
-        "run": kind,
-        "label": label,
+    features, shown = _features(study, models, views)
+    parts = splits.without_validation(study.is_test) if plan.with_validation else study.parts
+    learned = learn_labels(study.catalog.products, plan.labels, parts.is_fit)
+    task = (_Telling if plan.objective is None else _Projecting)(plan, parts, *learned)
+    metadata = stores.joint_metadata(models, plan.settings, **task.training)
+    name = head_name(plan.kind, [metadata["model"] for _, metadata in models], plan.seed)
+    inputs = runs.describe(study, metadata, parts, plan.seed) | {
+        "run": plan.kind,
         "split_seed": study.seed,
-        "stages": {"head": asdict(fitting)},
-        "head": asdict(settings),
-        "n_without_class": int((codes < 0).sum()),
-        "n_untrained_class": n_unseen,
+        "stages": {"head": asdict(plan.fitting)},
+        "head": asdict(plan.settings),
+        **task.inputs(study, shown),
     }
-    checkpoint = fit.Checkpoint(
-        folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
-    )
+    examples, asked = ((shown[mask], task.targets(mask)) if mask.any() else None
+                       for mask in (parts.is_fit, parts.is_validation))  # fmt: skip
+    training = fit.Training(plan.fitting, plan.seed, runs.checkpoint(study, name, inputs))
     start = time.perf_counter()
-    head, curve = heads.train_head(
-        (features[parts.is_fit], {label: codes[parts.is_fit]}),
-        Classification({label: classes}, settings.label_smoothing, settings.balance),
-        settings, fit.Training(fitting, seed, checkpoint),
-        validation=(features[parts.is_validation], {label: codes[parts.is_validation]}),
-    )  # fmt: skip
+    head, curve = heads.train_head(examples, task.objective, plan.settings, training,
+                                   validation=asked)  # fmt: skip
     seconds = time.perf_counter() - start
-    outputs = head.outputs(features)
-    scores = label_scores(outputs[label][parts.is_test], codes[parts.is_test], classes)
-    record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
-    metadata |= {"weights_sha256": backbones.hash_values(head.model)}
+    outputs = head.outputs(features, *task.outputs)
+    record = study.record(
+        "training", name, inputs,
+        lambda: runs.content(curve, seconds, task.scores(study, head, outputs, shown)),
+    )  # fmt: skip
+    metadata |= runs.left_by(record) | {"weights_sha256": backbones.hash_values(head.model)}
     # A probe has no layer of its own; its standardised inputs would only fill the memory.
-    hidden = outputs["hidden"][:, : settings.hidden or 0].copy()
-    return HeadRun(name, outputs[label], hidden, codes, classes, metadata, record)
+    hidden = outputs.get("hidden", features[:, :0])[:, : plan.settings.hidden or 0].copy()
+    return HeadRun(name, task.logits(outputs), task.codes, task.classes, metadata, record, hidden,
+                   outputs.get("projection"))  # fmt: skip
 
 
-def ensemble(runs: Sequence[HeadRun]) -> HeadRun:
-    """Heads of several seeds as one: their posteriors are averaged.
+def ensemble(several: Sequence[HeadRun]) -> HeadRun:
+    """Heads of several seeds as one: the posteriors of each label are averaged.
 
     Args:
-        runs: of the same kind on the same features.
+        several: of the same kind on the same features.
 
     Returns:
         As a `HeadRun` whose `hidden` is empty and whose record is the first head's.
@@ -217,31 +192,28 @@ def ensemble(runs: Sequence[HeadRun]) -> HeadRun:
     Raises:
         ParameterError: no heads, or heads of different classes or products.
     """
-    n_kinds = len({run.classes for run in runs})
+    n_kinds = len({tuple(run.classes.values()) for run in several})
     if n_kinds != 1:
         raise ParameterError(
             f"An ensemble takes heads of one set of classes, not of {n_kinds}; give the seeds of "
             "one kind of head."
         )
-    first = runs[0]
-    seeds = "+".join(str(run.metadata["seed"]) for run in runs)
-    metadata = first.metadata | {
-        "seed": seeds,
-        "weights_sha256": "+".join(str(run.metadata["weights_sha256"])[:12] for run in runs),
-    }
-    name = f"{first.name.rpartition('-seed')[0]}-seeds{seeds}"
-    logits = heads.mean_logits([run.logits for run in runs])
-    return HeadRun(name, logits, np.empty((len(logits), 0), dtype=np.float32), first.codes,
-                   first.classes, metadata, first.record)  # fmt: skip
+    first = several[0]
+    metadata = _averaged([run.metadata for run in several])
+    seeds = [run.metadata["seed"] for run in several]
+    return replace(
+        first,
+        name=head_name(str(metadata["run"]), str(metadata["features"]).split("+"), *seeds),
+        logits={label: heads.mean_logits([run.logits[label] for run in several])
+                for label in first.logits},
+        metadata=metadata,
+        hidden=first.hidden[:, :0],
+        projection=None,
+    )  # fmt: skip
 
 
 def choose_temperature(
-    logits: np.ndarray,
-    codes: np.ndarray,
-    parts: splits.Split,
-    *,
-    n_queries: int = 500,
-    seed: int,
+    logits: np.ndarray, codes: np.ndarray, parts: splits.Split, *, n_queries: int = 500, seed: int
 ) -> tuple[float, pd.DataFrame]:
     """The temperature whose posterior finds best, as validation products ask.
 
@@ -267,240 +239,149 @@ def choose_temperature(
     rows = []
     for temperature in TEMPERATURES:
         vectors = heads.posterior_embedding(logits, temperature=temperature)
-        score = mean_average_precision(vectors, codes, drawn, ~parts.is_test)
+        ranked = rankings.rank_rows(vectors, drawn, np.flatnonzero(~parts.is_test))
+        score = rankings.mean_average_precision(ranked, codes)
         rows.append({"temperature": temperature, "validation mAP": score})
     table = pd.DataFrame(rows)
     return float(table.loc[table["validation mAP"].idxmax(), "temperature"]), table
 
 
-def mean_average_precision(
-    embeddings: np.ndarray, codes: np.ndarray, queries: np.ndarray, in_gallery: np.ndarray
-) -> float:
-    """mAP by cosine of some queries over a part of the products, each without itself.
+@dataclass(frozen=True)
+class _Learning:
+    """What a head learns of which products."""
 
-    Args:
-        embeddings: float32, shape (n_products, dim).
-        codes: classes, shape (n_products,).
-        queries: row numbers, in the gallery too.
-        in_gallery: bool, shape (n_products,).
+    plan: HeadPlan
+    parts: Split
+    classes: dict[str, LabelClasses]
+    codes: dict[str, np.ndarray]
 
-    Returns:
-        The mean over the queries that share a class with another product of the gallery.
-
-    Raises:
-        ParameterError: there is no such query.
-    """
-    ranked = rankings.rank_rows(embeddings, queries, np.flatnonzero(in_gallery))
-    return rankings.mean_average_precision(ranked, codes)
+    @property
+    def training(self) -> dict[str, object]:
+        """As `stores.joint_metadata` takes it."""
+        return {"family": self.family, "run": self.plan.kind, "seed": self.plan.seed,
+                "label": "+".join(self.plan.labels)}  # fmt: skip
 
 
-def run_attribute_head(
-    study: Study,
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
-    settings: HeadSettings,
-    fitting: TrainingSettings,
-    *,
-    kind: str = "attributes",
-    labels: Sequence[str] = ATTRIBUTES,
-    with_validation: bool = False,
-    seed: int,
-) -> AttributeRun:
-    """Train a head of several attributes on the stored embeddings of one or more models.
+class _Telling(_Learning):
+    """A head that tells the classes of one label or several."""
 
-    Parameters are chosen with heads whose validation products were kept aside. When all is
-    chosen, a last training may take these products in as well.
+    @property
+    def family(self) -> str:
+        return "attribute-heads" if len(self.classes) > 1 else "label-heads"
 
-    Args:
-        study: its products, split, seed and folders.
-        models: embeddings and metadata of each, from `stores.embed`.
-        settings: the head's form.
-        fitting: epochs and so on; validation products choose the epoch.
-        kind: what to call the head.
-        labels: what it learns to tell.
-        with_validation: train on the validation products too; then no epoch is chosen.
-        seed: of weights, order and dropout.
+    @property
+    def objective(self) -> Classification:
+        settings = self.plan.settings
+        return Classification(self.classes, settings.label_smoothing, settings.balance)
 
-    Returns:
-        The head's answers; its record (kind `training`) is written, with the accuracy of each
-        label on the test products.
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Of several labels nothing but what it tells: the hidden layer fills the memory."""
+        return tuple(self.classes) if len(self.classes) > 1 else ()
 
-    Raises:
-        ParameterError: embeddings of another number of products, or too few classes.
-        TrainingError: see `fit.fit`.
-    """
-    name = f"{kind}-{'+'.join(str(metadata['model']) for _, metadata in models)}-seed{seed}"
-    features = transforms.joint_features([matrix for matrix, _ in models])
-    if len(features) != len(study.catalog):
-        raise ParameterError(
-            f"{len(features)} embeddings do not fit {len(study.catalog)} products; embed this "
-            "catalogue."
-        )
-    parts = splits.split(study.catalog.products, seed=study.seed)
-    if with_validation:
-        nobody = np.zeros_like(parts.is_validation)
-        parts = splits.Split(~parts.is_test, nobody, parts.is_test)
-    classes, codes = _learned(study.catalog.products, labels, parts.is_fit)
-    metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
-    inputs = describe(study, metadata, parts, seed) | {
-        "run": kind,
-        "labels": list(labels),
-        "split_seed": study.seed,
-        "stages": {"head": asdict(fitting)},
-        "head": asdict(settings),
-        "n_without_class": {label: int((found < 0).sum()) for label, found in codes.items()},
+    def targets(self, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        return {label: codes[chosen] for label, codes in self.codes.items()}
+
+    def inputs(self, study: Study, shown: np.ndarray) -> dict[str, object]:
+        n_without = {label: int((codes < 0).sum()) for label, codes in self.codes.items()}
+        if len(self.classes) > 1:
+            return {"labels": list(self.classes), "n_without_class": n_without}
+        ((label, number),) = n_without.items()
+        values = study.catalog.products[label]
+        is_unseen = values.notna() & ~values.isin(values[~self.parts.is_test])
+        return {"label": label, "n_without_class": number,
+                "n_untrained_class": int(is_unseen.sum())}  # fmt: skip
+
+    def logits(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {label: outputs[label] for label in self.classes}
+
+    def scores(
+        self, study: Study, head: Head, outputs: Mapping[str, np.ndarray], shown: np.ndarray
+    ) -> dict[str, object]:
+        is_test = self.parts.is_test
+        if len(self.classes) > 1:
+            return {"accuracy": {label: _accuracy(outputs[label][is_test], codes[is_test])
+                                 for label, codes in self.codes.items()}}  # fmt: skip
+        ((label, codes),) = self.codes.items()
+        return runs.label_scores(outputs[label][is_test], codes[is_test], self.classes[label])
+
+
+class _Projecting(_Learning):
+    """A contrastive head."""
+
+    family = "contrastive-heads"
+
+    outputs = ()  # all of them
+
+    @property
+    def objective(self) -> Contrastive:
+        return self.plan.objective
+
+    def targets(self, chosen: np.ndarray) -> np.ndarray:
+        return side_by_side(self.codes)[chosen]
+
+    def inputs(self, study: Study, shown: np.ndarray) -> dict[str, object]:
+        return {
+            "labels": list(self.classes),
+            "objective": self.objective.recorded(self.plan.fitting.batch_size),
+            "n_views": shown.shape[1] if shown.ndim == 3 else 1,
+            "n_without_class": int((self._types < 0).sum()),
+        }
+
+    def logits(self, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {next(iter(self.classes)): outputs["logits"]} if "logits" in outputs else {}
+
+    def scores(
+        self, study: Study, head: Head, outputs: Mapping[str, np.ndarray], shown: np.ndarray
+    ) -> dict[str, object]:
+        is_test, types = self.parts.is_test, self._types[self.parts.is_test]
+        views = None
+        if shown.ndim == 3:
+            views = tuple(head.outputs(shown[is_test, view], "projection")["projection"]
+                          for view in (0, 1))  # fmt: skip
+        measured = spread(outputs["projection"][is_test], types, views=views, seed=study.seed)
+        told = {
+            label: runs.label_scores(logits[is_test], types, self.classes[label])
+            for label, logits in self.logits(outputs).items()
+        }
+        return {"spread": measured} | next(iter(told.values()), {})
+
+    @property
+    def _types(self) -> np.ndarray:
+        return next(iter(self.codes.values()))
+
+
+def _averaged(metadata: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """What the embeddings of several seeds' heads depend on, whose outputs are averaged."""
+    lengths = {"seed": None, "training": None, "weights_sha256": 12}
+    return dict(metadata[0]) | {
+        key: "+".join(str(one[key])[:length] for one in metadata) for key, length in lengths.items()
     }
-    checkpoint = fit.Checkpoint(
-        folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
-    )
-    sets = [(features[m], _of(codes, m)) for m in (parts.is_fit, parts.is_validation) if m.any()]
-    start = time.perf_counter()
-    head, curve = heads.train_head(
-        sets[0], Classification(classes, settings.label_smoothing), settings,
-        fit.Training(fitting, seed, checkpoint), validation=(*sets[1:], None)[0],
-    )  # fmt: skip
-    seconds = time.perf_counter() - start
-    logits = head.outputs(features, *labels)
-    scores = {label: _scores(logits[label], codes[label], parts.is_test) for label in labels}
-    record = write(study.workspace, name, inputs, curve, {"accuracy": scores},
-                                    seconds=seconds)  # fmt: skip
-    metadata |= {"weights_sha256": backbones.hash_values(head.model)}
-    return AttributeRun(name, logits, metadata, record)
 
 
-def run_contrastive_head(
-    study: Study,
-    models: Sequence[tuple[np.ndarray, Mapping[str, object]]],
-    kind: str,
-    objective: Contrastive,
-    settings: ProjectionSettings,
-    fitting: fit.TrainingSettings,
-    *,
-    labels: Sequence[str] = ("articleType",),
-    views: np.ndarray | None = None,
-    seed: int,
-) -> ContrastiveRun:
-    """Train a contrastive head on the stored embeddings of one or more backbones.
-
-    Args:
-        study: its products, split, seed and folders.
-        models: embeddings and metadata of each backbone, from `stores.embed`.
-        kind: what to call the head, such as `supervised-1024`.
-        objective: the loss and its batches.
-        settings: the head's form.
-        fitting: epochs, batch size (in products) and so on; with `patience`, validation products
-            choose the epoch.
-        labels: the attributes, articleType first; more than one for `multi_attribute` only.
-        views: for `nt_xent`: stored embeddings of augmented views of every product by the one
-            model in `models`, shape (n_products, n_views, dim). Clean embeddings are searched.
-        seed: of weights, batches, views and dropout.
-
-    Returns:
-        The head's numbers for every product; its record (kind `training`) is written.
-
-    Raises:
-        ParameterError: embeddings or views of another number of products, no views for NT-Xent,
-            and see `training.heads.train_head`.
-        TrainingError: see `fit.fit`.
-    """
-    names = [str(metadata["model"]) for _, metadata in models]
-    name = f"{kind}-{'+'.join(names)}-seed{seed}"
-    features = transforms.joint_features([matrix for matrix, _ in models])
-    shown = features if views is None else _unit_views(views)
+def _features(
+    study: Study, models: Sequence[Embedded], views: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is searched, and what is trained on: the same, or views of length 1."""
+    features = shown = transforms.joint_features([matrix for matrix, _ in models])
+    if views is not None:  # each as `joint_features` makes the clean embeddings
+        rows = views.reshape(-1, views.shape[-1])
+        shown = transforms.joint_features([rows]).reshape(views.shape)
     if not len(features) == len(shown) == len(study.catalog):
+        and_views = "" if views is None else f" and {len(shown)} products with views"
         raise ParameterError(
-            f"{len(features)} embeddings and {len(shown)} products with views do not fit "
-            f"{len(study.catalog)} products; embed this catalogue."
+            f"{len(features)} embeddings{and_views} do not fit {len(study.catalog)} products; "
+            "embed this catalogue."
         )
-    parts = splits.split(study.catalog.products, seed=study.seed)
-    codes, classes = class_codes(study.catalog.products, labels, parts.is_fit)
-    types = first_attribute(codes)
-    metadata = stores.joint_metadata(models, settings, "+".join(labels), seed)
-    inputs = describe(study, metadata, parts, seed) | {
-        "run": kind,
-        "labels": list(labels),
-        "split_seed": study.seed,
-        "stages": {"head": asdict(fitting)},
-        "head": asdict(settings),
-        "objective": objective_inputs(objective, fitting.batch_size),
-        "n_views": 1 if views is None else int(views.shape[1]),
-        "n_without_class": int((types < 0).sum()),
-    }
-    checkpoint = fit.Checkpoint(
-        folder(study.workspace, name, inputs), {"inputs": result_records.hash_inputs(inputs)}
-    )
-    start = time.perf_counter()
-    head, curve = heads.train_head(
-        (shown[parts.is_fit], codes[parts.is_fit]), objective, settings,
-        fit.Training(fitting, seed, checkpoint),
-        validation=(shown[parts.is_validation], codes[parts.is_validation]),
-    )  # fmt: skip
-    seconds = time.perf_counter() - start
-    outputs = head.outputs(features)
-    logits = outputs.get("logits", np.empty((len(features), 0), dtype=np.float32))
-    seen = None
-    if views is not None:
-        seen = [
-            head.outputs(shown[parts.is_test, view], "projection")["projection"] for view in (0, 1)
-        ]
-    measured = spread(
-        outputs["projection"][parts.is_test], types[parts.is_test], views=seen, seed=study.seed
-    )
-    scores = {"spread": measured}
-    if objective.name == "hybrid":
-        scores |= label_scores(logits[parts.is_test], types[parts.is_test], classes)
-    record = write(study.workspace, name, inputs, curve, scores, seconds=seconds)
-    metadata |= {"weights_sha256": backbones.hash_values(head.model)}
-    hidden = outputs["hidden"][:, : settings.hidden or 0].copy()
-    return ContrastiveRun(name, logits, hidden, types, classes, metadata, record,
-                          outputs["projection"])  # fmt: skip
+    return features, shown
 
 
-def objective_inputs(objective: Contrastive, batch_size: int) -> dict[str, object]:
-    """An objective as a record holds it: only what it uses, with P and K of its batches."""
-    used = {"name": objective.name}
-    if objective.name == "triplet":
-        used["margin"] = objective.margin
-    else:
-        used["temperature"] = objective.temperature
-    if objective.name == "multi_attribute":
-        used["shares"] = list(objective.shares)
-    if objective.name == "hybrid":
-        used["cross_entropy_share"] = objective.cross_entropy_share
-    k = objective.products_per_class
-    if objective.name == "nt_xent" or k is None:
-        return used | {"batches": "shuffled"}
-    return used | {"batches": "P x K", "P": batch_size // k, "K": k}
-
-
-def _learned(
-    products: pd.DataFrame, labels: Sequence[str], is_fit: np.ndarray
-) -> tuple[dict[str, LabelClasses], dict[str, np.ndarray]]:
-    """Classes and codes by label; a class that no product was trained on is no class."""
-    classes, codes = {}, {}
-    for label in labels:
-        values = products[label]
-        values = values.where(values.isin(values[is_fit]))
-        classes[label] = learn_classes(label, values, is_fit)
-        codes[label] = classes[label].codes(values)
-    return classes, codes
-
-
-def _of(codes: Mapping[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.ndarray]:
-    return {label: values[chosen] for label, values in codes.items()}
-
-
-def _scores(logits: np.ndarray, codes: np.ndarray, is_test: np.ndarray) -> dict[str, float]:
-    """Accuracy of one label on the test products that have it."""
-    known = is_test & (codes >= 0)
+def _accuracy(logits: np.ndarray, codes: np.ndarray) -> dict[str, float]:
+    """Of one label, on the test products that have it."""
+    known = codes >= 0
     right = logits[known].argmax(axis=1) == codes[known]
     return {
         "micro": intervals.rounded(right.mean()) if known.any() else None,
         "n_products": int(known.sum()),
         "n_classes": logits.shape[1],
     }
-
-
-def _unit_views(views: np.ndarray) -> np.ndarray:
-    """Each view of length 1, as `transforms.joint_features` makes the clean embeddings."""
-    rows = views.reshape(-1, views.shape[-1])
-    return transforms.joint_features([rows]).reshape(views.shape)

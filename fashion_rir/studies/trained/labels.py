@@ -4,59 +4,48 @@ Each experiment of notebook 04 leaves a record, and the state of its training in
 own, so that it is not done twice.
 """
 
-import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data import splits
-from fashion_rir.data.labels import learn_classes
+from fashion_rir.data.labels import LabelClasses, learn_classes
+from fashion_rir.data.splits import Split, without_validation
 from fashion_rir.embedding import backbones
-from fashion_rir.errors import ParameterError, RecordError, unknown_name
+from fashion_rir.embedding.embedded import Embedded
+from fashion_rir.errors import RecordError, unknown_name
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
-from fashion_rir.training import batch_normalisation, end_to_end, fit, objectives, samplers
+from fashion_rir.studies.trained.end_to_end import Plan, Trained, cut, embedder, train
+from fashion_rir.training import end_to_end, fit, objectives, samplers
 from fashion_rir.training.end_to_end import CoreSettings
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
 
 
 @dataclass(frozen=True)
-class LabelRun:
+class LabelRun(Plan):
     """One way to train on articleType end to end.
 
-    Attributes:
-        preprocessing: `resize` or `pad`.
+    Attributes, beside those of `Plan`:
         input_mode: `own` (what the weights were trained on), or one of `backbones.INPUT_MODES`.
-        core: the head and what is trained.
-        fitting: of the training; its number of epochs may be cut for a quick run.
         warm_up: of a first training of the head alone; None for none.
-        augment: one of `augmentation.AUGMENTATIONS`.
         label_smoothing: as in `heads.HeadSettings`.
         balance: as in `heads.HeadSettings`.
         validated: whether a part of the training products is kept aside to choose the epoch.
-        statistics: of batch normalisation, one of `batch_normalisation.STATISTICS`. Both share
-            one training; the name of what is `settled` says so.
     """
 
-    preprocessing: str = "resize"
     input_mode: str = "own"
-    core: CoreSettings = field(default_factory=CoreSettings)
-    fitting: TrainingSettings = field(default_factory=TrainingSettings)
     warm_up: TrainingSettings | None = None
-    augment: str = "none"
     label_smoothing: float = 0.0
     balance: float = 0.0
     validated: bool = False
-    statistics: str = "as trained"
 
 
-SAID_APART = ("fitting", "warm_up", "statistics")  # of a plan, in a record's inputs
+SAID_APART = ("fitting", "warm_up", "statistics", "family")  # of a plan, in a record's inputs
 
 FROZEN = CoreSettings(trained="head")
 
@@ -102,26 +91,68 @@ ABLATION = (
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network trained end to end.
+class LabelTask:
+    """To tell the articleTypes; an `end_to_end.Task`.
 
-    Attributes:
-        name: such as `label-g-seed20`.
-        core: see `finetuning`.
-        input_mode: what it was trained behind.
-        own_mode: what the backbone's weights were trained behind before.
-        preprocessing: likewise.
-        base: the metadata of the backbone before training.
-        record: of the training.
+    Attributes, beside those of a task:
+        classes: to tell.
+        codes: of each product, int64, shape (n_products,).
+        seed: of batches, dropout and augmentation.
     """
 
     name: str
-    core: keras.Model
+    plan: LabelRun
+    parts: Split
     input_mode: str
-    own_mode: str
-    preprocessing: str
-    base: Mapping[str, object]
-    record: dict
+    stages: dict[str, TrainingSettings]
+    inputs: dict[str, object]
+    classes: LabelClasses
+    codes: np.ndarray
+    seed: int
+
+    @property
+    def n_classes(self) -> int:
+        """Of the articleTypes."""
+        return len(self.classes)
+
+    def folder(self, stage: str) -> str:
+        """A stage has a folder of its own."""
+        return f"{self.name}-{stage}"
+
+    def train(
+        self, core: keras.Model, pictures: np.ndarray, stage: str, checkpoint: fit.Checkpoint
+    ) -> pd.DataFrame:
+        """Train the head alone on features made once, or the whole network."""
+        plan, parts, fitting = self.plan, self.parts, self.stages[stage]
+        codes, mode = self.codes, self.input_mode
+        chosen = {"fit": parts.is_fit, "validation": parts.is_validation}
+        shown = {what: pictures[mask] for what, mask in chosen.items() if mask.any()}
+        if stage == "warm-up" or plan.core.trained == "head":
+            shown = {what: _features(core, mode, some) for what, some in shown.items()}
+            model = core.get_layer("top")
+        else:
+            model = end_to_end.behind_inputs(core, mode, augment=plan.augment, seed=self.seed)
+        sets = {what: (some, objectives.one_hot(codes[chosen[what]], self.n_classes))
+                for what, some in shown.items()}  # fmt: skip
+        fit_codes = codes[parts.is_fit]
+        batch_size = min(fitting.batch_size, len(fit_codes))
+        batches = fit.Batches(
+            *sets["fit"],
+            objectives.shuffled(len(fit_codes), batch_size, seed=self.seed, drop_last=False),
+            weights=samplers.sampling_weights(fit_codes, plan.balance) if plan.balance else None,
+        )
+        loss = keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=plan.label_smoothing
+        )
+        classifier = keras.Model(model.inputs, model.output["logits"])
+        return fit.fit(
+            classifier, batches, fit.Training(fitting, self.seed, checkpoint), loss=loss,
+            metrics=["accuracy"], validation=sets.get("validation"),
+        ).assign(stage=stage)  # fmt: skip
+
+    def scores(self, logits: np.ndarray) -> dict[str, object]:
+        """See `runs.label_scores`."""
+        return runs.label_scores(logits, self.codes[self.parts.is_test], self.classes)
 
 
 def train_end_to_end(
@@ -152,64 +183,25 @@ def train_end_to_end(
         if run not in LABEL_RUNS:
             raise unknown_name("label run", run, LABEL_RUNS)
         plan = LABEL_RUNS[run]
-    name = f"label-{run}-seed{study.seed}"
-    parts = splits.split(study.catalog.products, seed=study.seed)
-    if not plan.validated:
-        nobody = np.zeros_like(parts.is_validation)
-        parts = splits.Split(~parts.is_test, nobody, parts.is_test)
-    classes = learn_classes("articleType", study.catalog.products["articleType"], ~parts.is_test)
-    codes = classes.codes(study.catalog.products["articleType"])
+    parts = study.parts if plan.validated else without_validation(study.is_test)
+    values = study.catalog.products["articleType"]
+    classes = learn_classes("articleType", values, ~parts.is_test)
     input_mode = backbone.input_mode if plan.input_mode == "own" else plan.input_mode
-    core = end_to_end.build_core(backbone, plan.core, n_classes=len(classes), seed=study.seed)
-    base = backbone.metadata(plan.preprocessing)
-    stages = _stages(plan, epochs)
-    inputs = runs.describe(study, base, parts, study.seed) | {
+    stages = {"warm-up": plan.warm_up, "fine-tuning": plan.fitting}
+    stages = {stage: cut(fitting, epochs) for stage, fitting in stages.items() if fitting}
+    inputs = {
         "run": run,
         "label": "articleType",
         "stages": {stage: asdict(fitting) for stage, fitting in stages.items()},
         **{k: v for k, v in asdict(plan).items() if k not in SAID_APART},
         "input_mode": input_mode,
     }
-    pictures = end_to_end.load_pictures(
-        study.catalog,
-        list(study.catalog.products["image_name"]),
-        backbone.image_size,
-        plan.preprocessing,
-    )
-    start = time.perf_counter()
-    curves = []
-    for stage, fitting in stages.items():
-        place = runs.folder(study.workspace, f"{name}-{stage}", inputs)
-        checkpoint = fit.Checkpoint(place, {"inputs": result_records.hash_inputs(inputs)})
-        curve = _fit_stage(
-            core,
-            pictures,
-            codes,
-            parts,
-            plan,
-            fitting,
-            stage=stage,
-            input_mode=input_mode,
-            checkpoint=checkpoint,
-            seed=study.seed,
-        )
-        curves.append(curve.assign(stage=stage))
-    seconds = time.perf_counter() - start
-    if settled := batch_normalisation.recorded(plan.statistics):
-        batch_normalisation.settle(
-            core.layers[1], input_mode, pictures[parts.is_fit], seed=study.seed
-        )
-        name, inputs = f"{name}-settled", inputs | settled
-    logits = _predict(core, input_mode, pictures[parts.is_test])["logits"]
-    scores = runs.label_scores(logits, codes[parts.is_test], classes)
-    record = runs.write(study.workspace, name, inputs, pd.concat(curves), scores,
-                                    seconds=seconds)  # fmt: skip
-    return Trained(name, core, input_mode, backbone.input_mode, plan.preprocessing, base, record)
+    task = LabelTask(f"label-{run}-seed{study.seed}", plan, parts, input_mode, stages, inputs,
+                     classes, classes.codes(values), study.seed)  # fmt: skip
+    return train(study, backbone, task)
 
 
-def score_trained(
-    study: Study, trained: Trained, *, asked: str | None = None
-) -> tuple[np.ndarray, dict[str, str]]:
+def score_trained(study: Study, trained: Trained, *, asked: str | None = None) -> Embedded:
     """Embed the catalogue by a trained network into a feature store, and score its retrieval.
 
     Args:
@@ -228,19 +220,10 @@ def score_trained(
     modes = {None: trained.input_mode, "own": trained.own_mode, "unit": "unit"}
     if asked not in modes:
         raise unknown_name("input mode to ask behind", asked, ("own", "unit"))
-    trained_seed = trained.record["inputs"]["seed"]
-    if study.seed != trained_seed:
-        raise ParameterError(
-            f"{trained.name} was trained with the split of seed {trained_seed}; with that of seed "
-            f"{study.seed}, products would ask that it was trained on."
-        )
-    embedder = end_to_end.TunedEmbedder(
-        model_name(trained.name, asked),
-        end_to_end.behind_inputs(trained.core, modes[asked]),
-        trained.base,
-        {"input_mode": modes[asked], "training": trained.record["inputs_hash"]},
-    )
-    return scoring.score_embedder(study, embedder, preprocessing=trained.preprocessing)
+    said = {"asked": asked} if asked else {}
+    found = embedder(study, trained, model_name(trained.name, asked), trained.core,
+                     input_mode=modes[asked], **said)  # fmt: skip
+    return scoring.score_embedder(study, found, preprocessing=trained.preprocessing)
 
 
 def model_name(trained_name: str, asked: str | None) -> str:
@@ -267,7 +250,7 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
     for run, asked in ABLATION:
         trained_name = f"label-{run}-seed{seed}"
         name = model_name(trained_name, asked)
-        if (folder / f"spread-{name}.json").exists():
+        if result_records.is_there(folder, f"spread-{name}"):
             shown[run, asked] = trained_name, f"{name}-cosine", f"spread-{name}"
     if not shown:
         raise RecordError(f"There is no ablation record in {folder}; run notebook 04 first.")
@@ -276,7 +259,6 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
     rows = []
     for (run, asked), three in shown.items():
         training_record, found, spread = (records[name] for name in three)
-        micro = found["protocols"]["held_out"]["labels"]["articleType"]["micro"]
         plan = LABEL_RUNS[run]
         rows.append(
             {
@@ -287,8 +269,8 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
                 "trained behind": plan.input_mode,
                 "asked behind": asked or plan.input_mode,
                 "accuracy": np.nan if asked else training_record["accuracy"]["micro"],
-                "mAP": micro["mAP"]["value"],
-                "precision@10": micro["precision@10"]["value"],
+                "mAP": found.estimate("held_out", "articleType", "mAP").value,
+                "precision@10": found.estimate("held_out", "articleType", "precision@10").value,
                 "median similarity": spread["similarity"]["median"],
                 "pairs above 0.95": spread["similarity"]["above 0.95"],
             }
@@ -296,66 +278,9 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _stages(plan: LabelRun, epochs: int | None) -> dict[str, TrainingSettings]:
-    stages = {"warm-up": plan.warm_up, "fine-tuning": plan.fitting}
-    return {
-        stage: fitting if epochs is None else replace(fitting, epochs=min(epochs, fitting.epochs))
-        for stage, fitting in stages.items()
-        if fitting is not None
-    }
-
-
-def _fit_stage(
-    core: keras.Model,
-    pictures: np.ndarray,
-    codes: np.ndarray,
-    parts: splits.Split,
-    plan: LabelRun,
-    fitting: TrainingSettings,
-    *,
-    stage: str,
-    input_mode: str,
-    checkpoint: fit.Checkpoint,
-    seed: int,
-) -> pd.DataFrame:
-    """One training: of the head alone on features made once, or of the whole network."""
-    is_head_only = stage == "warm-up" or plan.core.trained == "head"
-    chosen = {"fit": parts.is_fit, "validation": parts.is_validation}
-    sets = {what: (pictures[mask], codes[mask]) for what, mask in chosen.items() if mask.any()}
-    if is_head_only:
-        sets = {what: (_features(core, input_mode, x), y) for what, (x, y) in sets.items()}
-        model = core.get_layer("top")
-    else:
-        model = end_to_end.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
-    n_classes = core.output["logits"].shape[-1]
-    sets = {what: (x, objectives.one_hot(y, n_classes)) for what, (x, y) in sets.items()}
-    fit_codes = codes[parts.is_fit]
-    batches = fit.Batches(
-        *sets["fit"],
-        lambda epoch: samplers.shuffled_batches(
-            len(fit_codes), batch_size=min(fitting.batch_size, len(fit_codes)), seed=seed,
-            epoch=epoch, drop_last=False,
-        ),
-        weights=samplers.sampling_weights(fit_codes, plan.balance) if plan.balance else None,
-    )  # fmt: skip
-    loss = keras.losses.CategoricalCrossentropy(
-        from_logits=True, label_smoothing=plan.label_smoothing
-    )
-    classifier = keras.Model(model.inputs, model.output["logits"])
-    return fit.fit(
-        classifier, batches, fitting, loss=loss, metrics=["accuracy"],
-        validation=sets.get("validation"), checkpoint=checkpoint, seed=seed,
-    )  # fmt: skip
-
-
 def _features(core: keras.Model, input_mode: str, pictures: np.ndarray) -> np.ndarray:
     """The pooled features of the network below the head."""
     inputs = keras.Input(core.input_shape[1:], dtype="uint8")
     network = core.layers[1]
     model = keras.Model(inputs, network(backbones.input_layers(inputs, input_mode)))
-    return model.predict(pictures, batch_size=64, verbose=0)
-
-
-def _predict(core: keras.Model, input_mode: str, pictures: np.ndarray) -> dict[str, np.ndarray]:
-    model = end_to_end.behind_inputs(core, input_mode)
     return model.predict(pictures, batch_size=64, verbose=0)

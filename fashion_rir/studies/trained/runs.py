@@ -1,6 +1,5 @@
 """What every training shares: who is trained on, where its state lies, and its record."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,13 +12,21 @@ from fashion_rir.data.splits import Split
 from fashion_rir.evaluation import classification, intervals
 from fashion_rir.studies.study import Study
 from fashion_rir.training import heads
+from fashion_rir.training.fit import Checkpoint
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import short_name
 
 
 def folder(workspace: Workspace, name: str, inputs: Mapping[str, object]) -> Path:
     """Where a training keeps its state; another plan of the same name goes elsewhere."""
-    return workspace.trained_models / f"{name}-{result_records.hash_inputs(inputs)[:8]}"
+    return workspace.trained_models / f"{short_name(name)}-{result_records.hash_inputs(inputs)[:8]}"
+
+
+def checkpoint(study: Study, name: str, inputs: Mapping[str, object]) -> Checkpoint:
+    """Where a training keeps its state, and that it is this training's."""
+    identity = {"inputs": result_records.hash_inputs(inputs)}
+    return Checkpoint(folder(study.workspace, name, inputs), identity)
 
 
 def describe(
@@ -33,17 +40,28 @@ def describe(
         parts: who is trained on.
         seed: of the training.
     """
-    return {
-        "profile": study.workspace.profile,
-        "data_hash": study.catalog.data_hash,
-        "n_products": len(study.catalog),
+    return study.describe(base) | {
         "n_fit": int(parts.is_fit.sum()),
         "n_validation": int(parts.is_validation.sum()),
         "n_test": int(parts.is_test.sum()),
-        "model": {key: str(value) for key, value in base.items() if key != "data_hash"},
         "backend": keras.backend.backend(),
         "seed": seed,
     }
+
+
+def left_by(record: Mapping[str, object]) -> dict[str, object]:
+    """What the embeddings by a trained model say of its training.
+
+    Args:
+        record: of kind `training`.
+
+    Returns:
+        `family`, `run`, `seed` and `statistics` as far as the record says them (see `words`), and
+        `training`, the record's hash.
+    """
+    model = record["inputs"]["model"]
+    said = {key: model[key] for key in ("family", "run", "seed", "statistics") if key in model}
+    return said | {"training": record["inputs_hash"]}
 
 
 def label_scores(logits: np.ndarray, codes: np.ndarray, classes: LabelClasses) -> dict:
@@ -57,49 +75,23 @@ def label_scores(logits: np.ndarray, codes: np.ndarray, classes: LabelClasses) -
     posterior = heads.posterior(logits)
     bins = classification.calibration(posterior, codes)
     found = classification.accuracies(posterior, codes)
+    confused = classification.confused_pairs(posterior, codes, classes.names)
     return {
         "n_classes": len(classes),
         "accuracy": {name: intervals.rounded(value) for name, value in found.items()},
-        "confused_pairs": _rows(classification.confused_pairs(posterior, codes, classes.names)),
-        "calibration": _rows(bins),
+        "confused_pairs": result_records.rows(confused),
+        "calibration": result_records.rows(bins),
         "calibration_error": intervals.rounded(classification.expected_calibration_error(bins)),
     }
 
 
-def write(
-    workspace: Workspace,
-    name: str,
-    inputs: Mapping[str, object],
-    curve: pd.DataFrame,
-    scores: Mapping[str, object],
-    *,
-    seconds: float,
-) -> dict:
-    """Write the record of a training.
+def content(curve: pd.DataFrame, seconds: float, scores: Mapping[str, object]) -> dict:
+    """What the record of a training holds.
 
     Args:
-        workspace: of the profile.
-        name: of the training.
-        inputs: from `describe`, and more.
         curve: from `fit.fit`.
+        seconds: that the training took.
         scores: such as `label_scores`.
-        seconds: that the training took. A training that was taken from its folder keeps the time
-            that the first run measured.
-
-    Returns:
-        The record, of kind `training`.
     """
-    record = result_records.make_record(
-        "training", name, inputs, curve=_rows(curve), **scores,
-        timings={"training_seconds": round(seconds, 1)},
-    )  # fmt: skip
-    if (workspace.results / f"{name}.json").exists():
-        earlier = result_records.read(workspace.results, name)
-        if earlier["inputs_hash"] == record["inputs_hash"]:
-            record["timings"] = earlier["timings"]
-    result_records.write(record, workspace.results)
-    return record
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, object]]:
-    return json.loads(table.round(intervals.DIGITS).to_json(orient="records"))
+    timings = {"training_seconds": round(seconds, 1)}
+    return {"curve": result_records.rows(curve), **scores, "timings": timings}

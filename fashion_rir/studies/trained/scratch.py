@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import keras
-import numpy as np
 import pandas as pd
 
 from fashion_rir.embedding import backbones
 from fashion_rir.embedding.backbones import Backbone
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained.labels import LabelRun, Trained, score_trained, train_end_to_end
@@ -29,6 +29,7 @@ SCRATCH_PLAN = LabelRun(
     augment="light",
     label_smoothing=0.1,
     validated=True,
+    family="from-scratch",
 )
 
 
@@ -61,7 +62,7 @@ def train_from_scratch(
     image_size: int,
     epochs: int | None = None,
     statistics: str = "as trained",
-) -> tuple[Trained, tuple[np.ndarray, dict[str, str]]]:
+) -> tuple[Trained, Embedded]:
     """Train a small network on articleType and score it, or take what an earlier run has left.
 
     Args:
@@ -117,16 +118,17 @@ def scratch_table(
     scores = result_records.read_named(folder, [f"{name}-cosine" for name in names])
     rows = []
     for network, training, score in zip(networks_trained, trainings, scores, strict=True):
-        labels = score["protocols"]["held_out"]["labels"]
+        by_type = [score.estimate("held_out", "articleType", one).value
+                   for one in ("mAP", "precision@10")]  # fmt: skip
         rows.append(
             {
                 "network": network,
                 "epochs": len(training["curve"]),
                 "training s": training["timings"]["training_seconds"],
                 "accuracy": training["accuracy"]["micro"],
-                "mAP": labels["articleType"]["micro"]["mAP"]["value"],
-                "precision@10": labels["articleType"]["micro"]["precision@10"]["value"],
-                "colour P@10": labels["baseColour"]["micro"]["precision@10"]["value"],
+                "mAP": by_type[0],
+                "precision@10": by_type[1],
+                "colour P@10": score.estimate("held_out", "baseColour", "precision@10").value,
             }
         )
     return pd.DataFrame(rows).set_index("network")

@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data import splits
 from fashion_rir.embedding.embed import Embedder, batches
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import intervals
 from fashion_rir.search.gallery import Gallery
-from fashion_rir.studies import scoring
+from fashion_rir.studies import names, scoring
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
+from fashion_rir.studies.trained.heads import HeadPlan, HeadRun, run_head
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training import augmentation
 from fashion_rir.training.contrastive import Contrastive
@@ -89,12 +88,7 @@ class ViewEmbedder:
 
 
 def stored_views(
-    study: Study,
-    network: Embedder,
-    *,
-    augment: str,
-    n_views: int,
-    preprocessing: str,
+    study: Study, network: Embedder, *, augment: str, n_views: int, preprocessing: str
 ) -> np.ndarray:
     """Embeddings of several augmented views of every product, taken from their stores or made.
 
@@ -124,7 +118,7 @@ def stored_views(
     return np.stack(several, axis=1)
 
 
-def score_before(study: Study, model: Model, views: np.ndarray) -> dict:
+def score_before(study: Study, model: Embedded, views: np.ndarray) -> dict:
     """Score the frozen embeddings themselves, with which the heads are compared.
 
     Args:
@@ -136,20 +130,15 @@ def score_before(study: Study, model: Model, views: np.ndarray) -> dict:
         A record of kind `pairs`, named `pairs-<model>`: alignment and uniformity of the test
         products; the retrieval, `<model>-cosine`, is written beside it.
     """
-    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
-    found = scoring.retrieval(study, model, is_test, measure="cosine",
-                                  protocols=("held_out",))  # fmt: skip
-    codes = pd.factorize(study.catalog.products["articleType"])[0]
-    pairs = spread(
-        model[0][is_test],
-        codes[is_test],
-        views=(views[is_test, 0], views[is_test, 1]),
-        seed=study.seed,
-    )
-    record = result_records.make_record("pairs", f"pairs-{model[1]['model']}", found["inputs"],
-                                 pairs=pairs)  # fmt: skip
-    result_records.write(record, study.workspace.results)
-    return record
+    is_test = study.is_test
+    found = scoring.retrieval(study, model, is_test, measure="cosine", protocols=("held_out",))
+
+    def pairs() -> dict[str, object]:
+        codes = pd.factorize(study.catalog.products["articleType"])[0]
+        seen = views[is_test, 0], views[is_test, 1]
+        return {"pairs": spread(model[0][is_test], codes[is_test], views=seen, seed=study.seed)}
+
+    return study.record("pairs", f"pairs-{model[1]['model']}", found["inputs"], pairs)
 
 
 def head_name(model: str, batch_size: int, temperature: float, seed: int) -> str:
@@ -159,49 +148,44 @@ def head_name(model: str, batch_size: int, temperature: float, seed: int) -> str
         >>> head_name("mobilenetv2-128-resize", 128, 0.1, 20)
         'nt-xent-b128-t0.1-mobilenetv2-128-resize-seed20'
     """
-    return f"nt-xent-b{batch_size}-t{temperature:g}-{model}-seed{seed}"
+    return names.head_name(run_name(batch_size, temperature), [model], seed)
+
+
+def run_name(batch_size: int, temperature: float) -> str:
+    """The recipe of a head of `train_on_views`."""
+    return f"nt-xent-b{batch_size}-t{temperature:g}"
 
 
 def train_on_views(
-    study: Study,
-    model: Model,
-    views: np.ndarray,
-    *,
-    batch_size: int,
-    temperature: float,
-    epochs: int,
-    settings: ProjectionSettings | None = None,
-) -> ContrastiveRun:
+    study: Study, model: Embedded, views: np.ndarray, point: tuple[int, float], *, epochs: int
+) -> HeadRun:
     """Train a head by NT-Xent on stored views, and score it on the clean photos.
 
     Args:
         study: its products, split, seed and folders.
         model: the clean embeddings and their metadata, from `stores.embed`.
         views: from `stored_views`.
-        batch_size: products a step; each has two views there.
-        temperature: of NT-Xent.
+        point: products a step, of which each has two views there, and the temperature of NT-Xent.
         epochs: passes over the training products.
-        settings: of the head; the usual ones if None.
 
     Returns:
         The head's numbers; two records are written: `head_name(...)` (training, with alignment
         and uniformity) and the retrieval by its projection, `<that>-projection-cosine`.
 
     Raises:
-        ParameterError: see `heads.run_contrastive_head`.
+        ParameterError: see `heads.run_head`.
         TrainingError: see `fit.fit`.
     """
-    fitting = TrainingSettings(epochs=epochs, batch_size=batch_size, schedule="cosine")
-    run = run_contrastive_head(
-        study, [model], f"nt-xent-b{batch_size}-t{temperature:g}",
-        Contrastive("nt_xent", temperature=temperature), settings or ProjectionSettings(), fitting,
-        views=views, seed=study.seed,
+    batch_size, temperature = point
+    plan = HeadPlan(
+        run_name(batch_size, temperature), ProjectionSettings(),
+        TrainingSettings(epochs=epochs, batch_size=batch_size, schedule="cosine"), study.seed,
+        objective=Contrastive("nt_xent", temperature=temperature),
     )  # fmt: skip
-    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
+    run = run_head(study, [model], plan, views=views)
     projected = run.embedding("projection", run.projection, batch_size=batch_size,
                               temperature=temperature)  # fmt: skip
-    scoring.retrieval(study, projected, is_test, measure="cosine",
-                          protocols=("held_out",))  # fmt: skip
+    scoring.retrieval(study, projected, study.is_test, measure="cosine", protocols=("held_out",))
     return run
 
 
@@ -244,12 +228,7 @@ def grid_table(
 
 
 def ask_changed(
-    study: Study,
-    model: Model,
-    network: Embedder,
-    augment: str,
-    *,
-    preprocessing: str,
+    study: Study, model: Embedded, network: Embedder, augment: str, *, preprocessing: str
 ) -> dict:
     """Ask with changed photos of the test products among the clean photos of all.
 
@@ -267,28 +246,23 @@ def ask_changed(
         queries that find it first.
     """
     clean, metadata = model
-    is_test = splits.is_test_product(study.catalog.products, seed=study.seed)
-    queries = np.flatnonzero(is_test)
+    queries = np.flatnonzero(study.is_test)
     embedder = ViewEmbedder(network, augment, 0, study.seed)
-    name = f"changed-{augment}-{metadata['model']}"
-    inputs = result_records.describe(study.workspace, study.catalog, metadata) | {
+    inputs = study.describe(metadata) | {
         "n_queries": len(queries),
         "augmentation": augment,
         "seed": study.seed,
     }
-    if (study.workspace.results / f"{name}.json").exists():
-        record = result_records.read(study.workspace.results, name)
-        if record["inputs_hash"] == result_records.hash_inputs(inputs):
-            return record
-    names = study.catalog.products["image_name"].iloc[queries]
-    photos = batches(study.catalog, list(names), embedder.image_size, preprocessing, batch_size=64)
-    asked = np.concatenate([embedder.embed(batch)[: len(chunk)] for chunk, batch in photos])
-    precision, own_rank = _found(clean, asked, queries, study.catalog.products, seed=study.seed)
-    record = result_records.make_record(
-        "augmentation", name, inputs, own_rank=own_rank, **{"precision@10": precision}
-    )
-    result_records.write(record, study.workspace.results)
-    return record
+
+    def ask() -> dict[str, object]:
+        products = study.catalog.products
+        asking = list(products["image_name"].iloc[queries])
+        photos = batches(study.catalog, asking, embedder.image_size, preprocessing, batch_size=64)
+        asked = np.concatenate([embedder.embed(batch)[: len(chunk)] for chunk, batch in photos])
+        precision, own_rank = _found(clean, asked, queries, products, seed=study.seed)
+        return {"own_rank": own_rank, "precision@10": precision}
+
+    return study.record("augmentation", f"changed-{augment}-{metadata['model']}", inputs, ask)
 
 
 def changed_table(
@@ -330,10 +304,9 @@ def changed_table(
 
 
 def _grid_row(record: dict, pairs: dict) -> dict[str, float]:
-    labels = record["protocols"]["held_out"]["labels"]
     return {
         **{
-            f"{short} P@10": labels[label]["micro"]["precision@10"]["value"]
+            f"{short} P@10": record.estimate("held_out", label, "precision@10").value
             for short, label in ASKED_LABELS.items()
         },
         **{key: pairs[key] for key in ("alignment of views", "alignment of types", "uniformity")},
@@ -341,12 +314,7 @@ def _grid_row(record: dict, pairs: dict) -> dict[str, float]:
 
 
 def _found(
-    clean: np.ndarray,
-    asked: np.ndarray,
-    queries: np.ndarray,
-    products: pd.DataFrame,
-    *,
-    seed: int,
+    clean: np.ndarray, asked: np.ndarray, queries: np.ndarray, products: pd.DataFrame, *, seed: int
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
     """precision@10 by label, without a query's own photo, and where that photo stands."""
     gallery = Gallery(clean, products["id"].to_numpy(), "cosine")

@@ -39,13 +39,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture
-def model(catalog: Catalog) -> embedded.Model:
+def model(catalog: Catalog) -> embedded.Embedded:
     embeddings = np.random.default_rng(0).normal(size=(len(catalog), 12)).astype(np.float32)
     return embeddings, METADATA
 
 
 @pytest.fixture
-def made(workspace: Workspace, catalog: Catalog, model: embedded.Model) -> Projection:
+def made(workspace: Workspace, catalog: Catalog, model: embedded.Embedded) -> Projection:
     return tsne.project(Study(workspace, catalog), model, SETTINGS)
 
 
@@ -99,9 +99,7 @@ def test_a_record_holds_what_survives(workspace, catalog, model, made) -> None:
 
 
 def test_the_agreement_of_labels_against_a_loop(workspace, catalog, model, made) -> None:
-    record = maps.measure(
-        Study(workspace, catalog, 1), model, made, labels=("gender",), n_asked=10**6, k=3
-    )
+    record = maps.measure(Study(workspace, catalog, 1), model, made, n_asked=10**6, k=3)
     gender = catalog.products["gender"].to_numpy()
     shares = []
     for row, place in enumerate(made.coordinates):

@@ -80,7 +80,7 @@ def test_the_same_run_is_not_run_again(
     def never(*args: object, **options: object) -> None:
         raise AssertionError("ranked again")
 
-    monkeypatch.setattr("fashion_rir.evaluation.rankings.score_rankings", never)
+    monkeypatch.setattr("fashion_rir.evaluation.rankings.score_views", never)
     products = catalog.load(catalog_folder)
     workspace, model = Workspace(tmp_path, "demo"), (np.zeros((12, 3)), {"model": "drawn"})
     again = measure(Study(workspace, products, 0), model, np.arange(12) < 9,

@@ -9,10 +9,10 @@ import pytest
 from fashion_rir.data import catalog
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import floors
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import CatalogError, ParameterError, RecordError, StoreError
-from fashion_rir.evaluation import separation
+from fashion_rir.evaluation import rankings, separation
 from fashion_rir.studies import scoring
 from fashion_rir.studies.analysis import protocols
 from fashion_rir.studies.study import Study
@@ -44,14 +44,14 @@ def products(catalog_folder: Path, tmp_path: Path) -> Catalog:
 
 
 @pytest.fixture
-def model(products: Catalog) -> Model:
+def model(products: Catalog) -> Embedded:
     vectors = np.random.default_rng(0).standard_normal((len(products), 4)).astype(np.float32)
     vectors[:4] = vectors[0]  # identical photos have identical embeddings
     return vectors, floors.floor_metadata("drawn", 8, "pad", 4)
 
 
 def test_an_audit_by_what_it_must_find(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     is_query = np.arange(len(products)) % 5 != 4
     record = protocols.audit(Study(workspace, products, 0), model, is_query, labels=LABELS)
@@ -74,7 +74,7 @@ def test_an_audit_by_what_it_must_find(
 
 
 def test_the_audit_s_held_out_is_that_of_evaluation(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     is_query = np.arange(len(products)) % 5 == 0
     audited = protocols.audit(Study(workspace, products, 0), model, is_query, labels=LABELS)
@@ -85,7 +85,29 @@ def test_the_audit_s_held_out_is_that_of_evaluation(
             assert ours == scored["protocols"][protocol]["labels"][label]
 
 
-def test_odd_years_ask_even_years(workspace: Workspace, products: Catalog, model: Model) -> None:
+def test_an_audit_does_not_score_again_what_was_scored(
+    workspace: Workspace, products: Catalog, model: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_query = np.arange(len(products)) % 5 == 0
+    study, scored_views = Study(workspace, products, 0), []
+    by_itself = protocols.audit(study, model, is_query, labels=LABELS)
+    (workspace.results / f"{by_itself['name']}.json").unlink()
+    scoring.retrieval(study, model, is_query, measure="cosine")
+    score_views = rankings.score_views
+
+    def noted(vectors: np.ndarray, table: pd.DataFrame, views: dict, **options: object) -> dict:
+        scored_views.extend(views)
+        return score_views(vectors, table, views, **options)
+
+    monkeypatch.setattr(rankings, "score_views", noted)
+    assert protocols.audit(study, model, is_query, labels=LABELS) == by_itself
+    assert scored_views == ["no_copies", "years"]
+    other = model[0], model[1] | {"weights_sha256": "another"}  # whose scores nobody has kept
+    protocols.audit(study, other, is_query, labels=LABELS)
+    assert scored_views[2:] == ["thesis", "held_out", "no_copies", "years"]
+
+
+def test_odd_years_ask_even_years(workspace: Workspace, products: Catalog, model: Embedded) -> None:
     products.products.loc[0, "year"] = pd.NA
     is_query = np.ones(len(products), dtype=bool)
     record = protocols.audit(Study(workspace, products, 0), model, is_query, labels=LABELS)
@@ -97,7 +119,7 @@ def test_odd_years_ask_even_years(workspace: Workspace, products: Catalog, model
 
 
 def test_everything_is_ranked_by_class(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     record = protocols.rank_everything(Study(workspace, products, 0), model, labels=LABELS)
     types = record["labels"]["articleType"]
@@ -109,14 +131,14 @@ def test_everything_is_ranked_by_class(
 
 
 def test_a_label_of_one_class_is_refused(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     with pytest.raises(ParameterError, match="one class 'Summer' by season"):
         protocols.rank_everything(Study(workspace, products, 0), model, labels=("season",))
 
 
 def test_a_separation_has_the_ledger_s_paths(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     is_test = np.arange(len(products)) % 2 == 0
     record = protocols.separate_types(Study(workspace, products, 0), model, is_test)
@@ -157,7 +179,7 @@ def test_the_oracle_knows_photos_and_not_products() -> None:
 
 
 def test_a_stored_model_brings_its_products(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     part = products.subset(np.arange(len(products)) % 2 == 0)
     names, vectors = list(part.products["image_name"]), model[0][::2]
@@ -219,7 +241,7 @@ def test_a_matrix_of_other_queries_is_refused(workspace: Workspace, products: Ca
 
 
 def test_what_is_missing_is_named_and_not_fatal(
-    workspace: Workspace, products: Catalog, model: Model
+    workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
     models = protocols.thesis_models(8, trained=["model-i", "model-h", "model-g"])
     assert models["pretrained, padded"] == "resnet50-8-pad"

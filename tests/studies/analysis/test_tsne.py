@@ -50,7 +50,7 @@ def made(workspace: Workspace, catalog: Catalog) -> Projection:
     return tsne.project(Study(workspace, catalog), model(catalog), SETTINGS)
 
 
-def model(catalog: Catalog) -> embedded.Model:
+def model(catalog: Catalog) -> embedded.Embedded:
     return three_heaps(len(catalog)), METADATA
 
 

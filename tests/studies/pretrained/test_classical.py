@@ -42,12 +42,9 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path, "demo")
 
 
-def embed(
-    workspace: Workspace, shop: Catalog, name: str, is_test: np.ndarray, seed: int = SEED,
-    **changes: object,
-):  # fmt: skip
+def embed(workspace: Workspace, shop: Catalog, name: str, seed: int = SEED, **changes: object):
     options = {"n_words": N_WORDS, "n_pictures": 10} | changes
-    return embed_descriptor(Study(workspace, shop, seed), name, ~is_test, **options)
+    return embed_descriptor(Study(workspace, shop, seed), name, **options)
 
 
 def vocabulary_file(workspace: Workspace) -> Path:
@@ -61,7 +58,7 @@ def fail(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("name", classical.DESCRIPTORS)
 def test_a_descriptor_is_embedded_under_its_name(workspace, shop, is_test, name) -> None:
-    vectors, metadata = embed(workspace, shop, name, is_test)
+    vectors, metadata = embed(workspace, shop, name)
     assert metadata["model"] == classical.model_name(name, n_words=N_WORDS)
     assert vectors.shape == (60, int(metadata["embedding_dim"]))
     assert workspace.feature_store(metadata["model"]).exists()
@@ -80,7 +77,7 @@ def test_a_vocabulary_is_learned_on_training_products_only(
         return learn(bag, kept, **options)
 
     monkeypatch.setattr(descriptors.BagOfVisualWords, "fit", spy)
-    embed(workspace, shop, "sift", is_test, n_pictures=1000)
+    embed(workspace, shop, "sift", n_pictures=1000)
     names = shop.products["image_name"][~is_test]
     expected = {np.asarray(shop.read_image(one).resize((128, 128), 2)).tobytes() for one in names}
     assert len(seen) == len(names)  # not the black pictures that fill up the last batch
@@ -88,40 +85,38 @@ def test_a_vocabulary_is_learned_on_training_products_only(
 
 
 def test_a_vocabulary_is_kept(workspace, shop, is_test, monkeypatch) -> None:
-    first, about = embed(workspace, shop, "orb", is_test)
+    first, about = embed(workspace, shop, "orb")
     monkeypatch.setattr(descriptors.BagOfVisualWords, "fit", fail)
-    again, about_again = embed(workspace, shop, "orb", is_test)
+    again, about_again = embed(workspace, shop, "orb")
     assert (first == again).all()
     assert about == about_again
     with pytest.raises(AssertionError, match="learned again"):
-        embed(workspace, shop, "orb", is_test, seed=SEED + 1)
+        embed(workspace, shop, "orb", seed=SEED + 1)
 
 
 @pytest.mark.parametrize("content", [b"no array", None])
 def test_a_damaged_vocabulary_is_refused(workspace, shop, is_test, content) -> None:
-    embed(workspace, shop, "orb", is_test)
+    embed(workspace, shop, "orb")
     path = vocabulary_file(workspace)
     if content is None:
         np.save(path, np.zeros((N_WORDS + 1, 256), dtype=np.float32))
     else:
         path.write_bytes(content)
     with pytest.raises(TrainingError, match="vocabulary .* delete it"):
-        embed(workspace, shop, "orb", is_test)
+        embed(workspace, shop, "orb")
 
 
 def test_bad_input_is_refused(workspace, shop, is_test) -> None:
     with pytest.raises(ParameterError, match="'hogg'; did you mean 'hog'"):
-        embed(workspace, shop, "hogg", is_test)
-    with pytest.raises(ParameterError, match="at least 1 training picture; there are 0"):
-        embed(workspace, shop, "sift", np.ones(60, dtype=bool))
-    with pytest.raises(ParameterError, match="and 0 are asked for"):
-        embed(workspace, shop, "sift", is_test, n_pictures=0)
+        embed(workspace, shop, "hogg")
+    with pytest.raises(ParameterError, match="at least 1 training picture; 0 are asked for"):
+        embed(workspace, shop, "sift", n_pictures=0)
     with pytest.raises(ParameterError, match="at least 2 words and not more"):
-        embed(workspace, shop, "sift", is_test, n_words=10_000)
+        embed(workspace, shop, "sift", n_words=10_000)
 
 
 def test_preclustering_is_recorded_once(workspace, shop, is_test, monkeypatch) -> None:
-    model = embed(workspace, shop, "hog", is_test)
+    model = embed(workspace, shop, "hog")
     record = precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=(1, 3))
     assert record["name"] == classical.preclustering_name("hog-64-resize")
     assert result_records.read(workspace.results, record["name"]) == json.loads(json.dumps(record))
@@ -138,7 +133,7 @@ def test_preclustering_is_recorded_once(workspace, shop, is_test, monkeypatch) -
 
 
 def test_too_many_clusters_are_refused(workspace, shop, is_test) -> None:
-    model = embed(workspace, shop, "hog", is_test)
+    model = embed(workspace, shop, "hog")
     with pytest.raises(ParameterError, match="number of clusters must be 1 to"):
         precluster(Study(workspace, shop, SEED), model, is_test, n_clusters=(61,))
     with pytest.raises(ParameterError, match="how many clusters"):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import pandas as pd
 import pytest
 
+from fashion_rir.data.catalog import Catalog
 from fashion_rir.search import indexes
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.pretrained import index_speed
@@ -18,11 +20,14 @@ from fashion_rir.studies.pretrained.index_speed import (
     stream_seconds,
     thesis_search,
 )
+from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
 VECTORS = np.random.default_rng(0).standard_normal((300, 16), dtype=np.float32)
 IDS = np.arange(300) + 5000
+PRODUCTS = pd.DataFrame({"id": IDS, "image_sha256": IDS.astype(str), "articleType": "Shirts"})
+SHOP = Catalog(PRODUCTS, source=None, listed=PRODUCTS)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +43,7 @@ def record(workspace: Workspace) -> dict:
     is_query = np.arange(300) % 10 == 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "annoy", None)
-        made = index_speed.run(workspace, VECTORS, IDS, is_query, model="random", data_hash="abc")
+        made = index_speed.run(Study(workspace, SHOP), (VECTORS, {"model": "random"}), is_query)
     faiss.omp_set_num_threads(n_threads)
     return made
 

@@ -69,7 +69,7 @@ def test_each_size_and_preprocessing_is_scored(workspace, shop, is_test, monkeyp
 
     monkeypatch.setattr(backbones, "build", build)
     plan = [["tiny", 8, "resize"], ["tiny", 8, "crop"], ["tiny", 12, "pad-white"]]
-    names = score_pretrained(Study(workspace, shop, SEED), plan, is_test, weights="none")
+    names = score_pretrained(Study(workspace, shop, SEED, "none"), plan)
     assert names == ["tiny-8-resize", "tiny-8-crop", "tiny-12-pad-white"]
     assert built == [("tiny", 8), ("tiny", 12)]  # one network for both preprocessings
     table = size_table(workspace.results, names)
@@ -91,19 +91,19 @@ def test_each_size_and_preprocessing_is_scored(workspace, shop, is_test, monkeyp
 )
 def test_a_plan_with_a_mistake_is_refused(workspace, shop, is_test, entry, message) -> None:
     with pytest.raises(ParameterError, match=message):
-        score_pretrained(Study(workspace, shop, SEED), [entry], is_test, weights="none")
+        score_pretrained(Study(workspace, shop, SEED, "none"), [entry])
 
 
 def test_an_empty_plan_is_refused(workspace, shop, is_test) -> None:
     with pytest.raises(ParameterError, match="The plan is empty"):
-        score_pretrained(Study(workspace, shop, SEED), [], is_test, weights="none")
+        score_pretrained(Study(workspace, shop, SEED, "none"), [])
 
 
 def search(workspace: Workspace, shop: Catalog, is_test: np.ndarray, **changes: object) -> dict:
     embedder = floors.RawPixels()
     model = stores.embed(workspace, shop, embedder, preprocessing="resize")
     options = {"n_photos": 3, "per_photo": (2, 3)} | changes
-    return search_photos(Study(workspace, shop, SEED), model, embedder, is_test, **options)
+    return search_photos(Study(workspace, shop, SEED), model, embedder, **options)
 
 
 def test_the_search_of_photos_is_recorded_once(workspace, shop, is_test, monkeypatch) -> None:

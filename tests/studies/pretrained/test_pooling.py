@@ -71,10 +71,10 @@ def test_the_exponent_is_chosen_and_the_model_scored(tmp_path: Path, shop, monke
             tiny_backbone(),
             asking,
             preprocessing="resize",
-            exponents=(1, 2),
-            n_gallery=30,
         )[1]
 
+    monkeypatch.setattr(pretrained_pooling, "GEM_EXPONENTS", (1, 2))
+    monkeypatch.setattr(pretrained_pooling, "N_GALLERY", 30)
     metadata = run()
     choice = result_records.read(workspace.results, "choice-tiny-12-resize+gem")
     p = choice["chosen"]["p"]

@@ -12,6 +12,7 @@ from fashion_rir.data import catalog, splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.data.splits import Asking
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.evaluation import rankings
 from fashion_rir.search import reranking as search_reranking
@@ -37,7 +38,6 @@ SMALL_GRIDS = {
     "query-expansion": [{"k": 1, "alpha": 0.0}, {"k": 3, "alpha": 0.0}],
     "k-reciprocal": [{"k1": 4, "k2": 2, "lambda_": 0.3, "candidates": 10}],
 }
-Model = tuple[np.ndarray, dict]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path, "demo")
 
 
-def model_named(shop: Catalog, name: str, seed: int) -> Model:
+def model_named(shop: Catalog, name: str, seed: int) -> Embedded:
     """Embeddings in which products of one type lie together, more or less."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(seed)
@@ -68,12 +68,12 @@ def model_named(shop: Catalog, name: str, seed: int) -> Model:
 
 
 @pytest.fixture(scope="module")
-def base(shop: Catalog) -> Model:
+def base(shop: Catalog) -> Embedded:
     return model_named(shop, "net", 1)
 
 
 @pytest.fixture(scope="module")
-def other(shop: Catalog) -> Model:
+def other(shop: Catalog) -> Embedded:
     return model_named(shop, "other", 2)
 
 

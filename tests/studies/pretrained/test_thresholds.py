@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop
 from fashion_rir.data.splits import sample_queries
 from fashion_rir.embedding import floors
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.evaluation import thresholds as evaluation_thresholds
 from fashion_rir.search.gallery import Gallery
@@ -27,15 +29,15 @@ IS_QUERY = np.arange(N) % 3 == 0
 OUTSIDERS = floors.random_embeddings(20, seed=9) * 3
 
 
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path, "demo")
 
 
 @pytest.fixture(scope="module")
-def products(workspace: Workspace) -> Catalog:
+def products(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     """A demo catalogue of 120 products."""
-    return catalog.load(shop.generate(workspace.data / "raw" / "demo", n_products=N))
+    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=N))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def types(products: Catalog) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def model(types: list[str]) -> tuple[np.ndarray, dict]:
+def model(types: list[str]) -> Embedded:
     """Chance, but that products of one type lie together; called by the thesis' names."""
     codes = np.unique(types, return_inverse=True)[1]
     matrix = floors.random_embeddings(N, seed=0) + floors.random_embeddings(N, seed=1)[codes]

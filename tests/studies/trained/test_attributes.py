@@ -1,6 +1,7 @@
 """attributes: heads of several attributes on a small demo catalogue, with made-up features."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from fashion_rir.data import catalog, splits
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies import names, scoring
 from fashion_rir.studies.study import Study
@@ -17,9 +19,15 @@ from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.training.heads import HeadSettings, JoinShares
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import joint_name
 
 N, DIM = 80, 12
 SMALL_GRID = {"temperature": (0.3, 1.0), "baseColour": (0.1,), "stored": (0.0, 0.1)}
+
+
+@pytest.fixture(autouse=True)
+def few_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attributes, "GRID", SMALL_GRID)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +41,7 @@ def shop(workspace: Workspace) -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def model(shop: Catalog) -> tuple[np.ndarray, dict]:
+def model(shop: Catalog) -> Embedded:
     """Chance, but that products of one type lie together."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(0)
@@ -48,9 +56,8 @@ def model(shop: Catalog) -> tuple[np.ndarray, dict]:
 def run(workspace, shop, model, seed):
     settings = HeadSettings(hidden=16)
     fitting = TrainingSettings(epochs=2, batch_size=16, learning_rate=0.05)
-    return heads.run_attribute_head(
-        Study(workspace, shop, 20), [model], settings, fitting, seed=seed
-    )
+    plan = heads.HeadPlan("attributes", settings, fitting, seed, heads.ATTRIBUTES)
+    return heads.run_head(Study(workspace, shop, 20), [model], plan)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +91,7 @@ def test_the_joined_embedding_is_scored_under_its_own_name(workspace, shop, mode
 
 
 def test_an_ensemble_averages_the_posteriors(runs):
-    both = attributes.ensemble(runs)
+    both = heads.ensemble(runs)
     posteriors = [
         np.exp(r.logits["gender"] - r.logits["gender"].max(1, keepdims=True)) for r in runs
     ]
@@ -94,23 +101,21 @@ def test_an_ensemble_averages_the_posteriors(runs):
 
 
 def test_heads_of_other_labels_make_no_ensemble(runs):
-    other = heads.AttributeRun("other", {"gender": runs[0].logits["gender"]}, {}, {})
-    with pytest.raises(ParameterError, match="same labels, not of 2 kinds"):
-        attributes.ensemble([runs[0], other])
+    other = replace(runs[0], classes={"gender": runs[0].classes["gender"]})
+    with pytest.raises(ParameterError, match="one set of classes, not of 2"):
+        heads.ensemble([runs[0], other])
 
 
 def test_shares_are_chosen_by_the_sum_of_both_metrics_step_by_step(workspace, shop, model, runs):
     shares, record = attributes.choose_shares(
-        Study(workspace, shop, 20), runs[0], model[0], n_queries=2, grid=SMALL_GRID
+        Study(workspace, shop, 20), runs[0], model[0], n_queries=2
     )
     rows = pd.DataFrame(record["rows"])
     assert rows["varied"].tolist() == ["temperature"] * 2 + ["baseColour"] + ["stored"] * 2
     best = rows[rows["varied"] == "stored"].assign(total=lambda t: t["mAP"] + t["nDCG@10"])
     assert shares.stored == best.loc[best["total"].idxmax(), "stored"]
     assert record["inputs"]["n_queries"] == 2
-    again = attributes.choose_shares(
-        Study(workspace, shop, 20), runs[0], model[0], n_queries=2, grid=SMALL_GRID
-    )
+    again = attributes.choose_shares(Study(workspace, shop, 20), runs[0], model[0], n_queries=2)
     assert again == (shares, json.loads(json.dumps(record)))
 
 
@@ -122,7 +127,7 @@ def test_test_products_have_no_say_in_the_shares(workspace, shop, model, runs, t
     chosen = [
         attributes.choose_shares(
             Study(Workspace(tmp_path / name, "demo"), shop, 20), runs[0], stored,
-            n_queries=2, grid=SMALL_GRID,
+            n_queries=2,
         )[1]["rows"]
         for name, stored in (("as-it-is", model[0]), ("nonsense", nonsense))
     ]  # fmt: skip
@@ -156,10 +161,9 @@ def test_a_least_colour_comes_first_then_the_map():
 
 def test_a_last_training_takes_the_validation_products_in(workspace, shop, model, runs):
     settings, fitting = HeadSettings(hidden=8), TrainingSettings(epochs=1, batch_size=16)
-    final = heads.run_attribute_head(
-        Study(workspace, shop, 20), [model], settings, fitting, kind="attributes-final",
-        with_validation=True, seed=1,
-    )  # fmt: skip
+    plan = heads.HeadPlan("attributes-final", settings, fitting, 1, heads.ATTRIBUTES,
+                          with_validation=True)  # fmt: skip
+    final = heads.run_head(Study(workspace, shop, 20), [model], plan)
     first, last = runs[0].record["inputs"], final.record["inputs"]
     assert last["n_validation"] == 0
     assert last["n_fit"] == first["n_fit"] + first["n_validation"]
@@ -169,9 +173,10 @@ def test_a_last_training_takes_the_validation_products_in(workspace, shop, model
 
 def test_the_groups_name_records_that_the_notebook_writes():
     groups = names.attribute_groups(["a", "b"], [1, 2])
-    assert groups["joined"] == [f"attributes-final-a+b-seed{s}-joined-cosine" for s in (1, 2)]
+    both = joint_name(["a", "b"])
+    assert groups["joined"] == [f"attributes-final-{both}-seed{s}-joined-cosine" for s in (1, 2)]
     assert groups["type-first, seeds averaged"] == [
-        "attributes-final-a+b-seeds1+2-type-first-cosine"
+        f"attributes-final-{both}-seeds1+2-type-first-cosine"
     ]
     contrastive = names.contrastive_groups(["a"], [1])
     assert contrastive["triplet head"] == ["triplet-a-seed1-projection-cosine"]

@@ -12,9 +12,10 @@ from fashion_rir.data import catalog, splits
 from fashion_rir.data import labels as data_labels
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies.study import Study
-from fashion_rir.studies.trained.heads import ContrastiveRun, run_contrastive_head
+from fashion_rir.studies.trained.heads import HeadPlan, HeadRun, run_head
 from fashion_rir.studies.trained.spread import spread
 from fashion_rir.training.contrastive import Contrastive
 from fashion_rir.training.fit import TrainingSettings
@@ -67,7 +68,7 @@ def shop(workspace: Workspace) -> Catalog:
 
 
 @pytest.fixture(scope="module")
-def stored(shop: Catalog) -> tuple[np.ndarray, dict]:
+def stored(shop: Catalog) -> Embedded:
     """Embeddings that know the type, among much else."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(1)
@@ -80,15 +81,13 @@ def stored(shop: Catalog) -> tuple[np.ndarray, dict]:
 
 
 def train(workspace: Workspace, shop: Catalog, stored: tuple, name: str, **changes: object):
-    options = {"seed": SEED} | changes
     objective = Contrastive(name, products_per_class=4)
-    return run_contrastive_head(
-        Study(workspace, shop, SPLIT_SEED), [stored], name, objective, SETTINGS, FITTING, **options
-    )
+    plan = HeadPlan(name, SETTINGS, FITTING, SEED, objective=objective)
+    return run_head(Study(workspace, shop, SPLIT_SEED), [stored], plan, **changes)
 
 
 @pytest.fixture(scope="module")
-def run(workspace: Workspace, shop: Catalog, stored: tuple) -> ContrastiveRun:
+def run(workspace: Workspace, shop: Catalog, stored: tuple) -> HeadRun:
     return train(workspace, shop, stored, "hybrid")
 
 
@@ -116,8 +115,9 @@ def test_the_record_says_what_was_trained(workspace, shop, run) -> None:
 def test_a_run_gives_embeddings_of_every_product(shop, run) -> None:
     assert run.projection.shape == (N, 4)
     assert run.hidden.shape == (N, 16)
-    assert run.logits.shape == (N, len(run.classes))
-    assert [run.classes.names[code] for code in run.codes] == list(shop.products["articleType"])
+    classes, codes = run.classes["articleType"], run.codes["articleType"]
+    assert run.logits["articleType"].shape == (N, len(classes))
+    assert [classes.names[code] for code in codes] == list(shop.products["articleType"])
     vectors, metadata = run.embedding("projection", run.projection, temperature=0.1)
     assert metadata["model"] == f"{run.name}-projection"
     assert metadata["embedding_dim"] == 4
@@ -154,7 +154,7 @@ def test_a_run_on_views_searches_the_clean_photos(workspace, shop, stored, monke
     np.testing.assert_allclose(clean[parts.is_test], first_view, rtol=1e-6)
     measured = run.record["spread"]
     assert 0 < measured["alignment of views"] < measured["alignment of types"]
-    assert run.logits.shape == (N, 0)
+    assert run.logits == {}
     with pytest.raises(ParameterError, match="80 embeddings and 79 products with views do not"):
         train(workspace, shop, stored, "nt_xent", views=views[1:])
 
@@ -164,9 +164,10 @@ def test_classes_that_nobody_was_trained_on_are_missing(shop) -> None:
     is_fit = np.arange(N) >= 5
     products.loc[0, "articleType"] = "Jetpacks"
     products.loc[1, "baseColour"] = None
-    found, classes = data_labels.class_codes(products, LABELS, is_fit)
+    classes, codes = data_labels.learn_labels(products, LABELS, is_fit)
+    found = data_labels.side_by_side(codes)
     assert found.shape == (N, 3)
     assert found[0, 0] == found[1, 1] == -1
-    assert "Jetpacks" not in classes.names
-    one, _ = data_labels.class_codes(products, LABELS[:1], is_fit)
-    np.testing.assert_array_equal(one, found[:, 0])
+    assert "Jetpacks" not in classes["articleType"].names
+    _, one = data_labels.learn_labels(products, LABELS[:1], is_fit)
+    np.testing.assert_array_equal(data_labels.side_by_side(one), found[:, 0])

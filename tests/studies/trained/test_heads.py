@@ -13,17 +13,18 @@ from fashion_rir.data.catalog import Catalog
 from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.data.labels import LabelClasses
 from fashion_rir.data.splits import Split
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
-from fashion_rir.evaluation import protocols
+from fashion_rir.evaluation import protocols, rankings
 from fashion_rir.search import transforms
 from fashion_rir.studies import names as studies_names
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import heads as trained_heads
 from fashion_rir.studies.trained.heads import (
+    HeadPlan,
     HeadRun,
     choose_temperature,
-    mean_average_precision,
     run_head,
 )
 from fashion_rir.training import heads as training_heads
@@ -33,6 +34,7 @@ from fashion_rir.training.objectives import Classification
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import joint_name
 
 SEED, SPLIT_SEED = 21, 20
 N = 80
@@ -40,7 +42,6 @@ RESIZED, PADDED, RESNET50 = "mobilenetv2-128-resize", "mobilenetv2-128-pad", "re
 DIMS = {RESIZED: 8, PADDED: 8, RESNET50: 12}
 SETTINGS = HeadSettings(hidden=16, label_smoothing=0.0)
 FITTING = TrainingSettings(epochs=2, batch_size=8, learning_rate=0.05)
-Model = tuple[np.ndarray, dict]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def parts(shop: Catalog) -> Split:
 
 
 @pytest.fixture(scope="module")
-def stored(shop: Catalog) -> dict[str, Model]:
+def stored(shop: Catalog) -> dict[str, Embedded]:
     """Embeddings by model: chance, but that products of one type lie together."""
     types = pd.factorize(shop.products["articleType"])[0]
     found = {}
@@ -77,19 +78,19 @@ def stored(shop: Catalog) -> dict[str, Model]:
 
 
 @pytest.fixture(scope="module")
-def both(stored: dict[str, Model]) -> list[Model]:
+def both(stored: dict[str, Embedded]) -> list[Embedded]:
     return [stored[RESIZED], stored[RESNET50]]
 
 
-def train(workspace: Workspace, shop: Catalog, models: list[Model], **changes: object) -> HeadRun:
-    options = {"seed": SEED} | changes
-    return run_head(
-        Study(workspace, shop, SPLIT_SEED), models, "dense16", SETTINGS, FITTING, **options
-    )
+def train(
+    workspace: Workspace, shop: Catalog, models: list[Embedded], **changes: object
+) -> HeadRun:
+    plan = dataclasses.replace(HeadPlan("dense16", SETTINGS, FITTING, SEED), **changes)
+    return run_head(Study(workspace, shop, SPLIT_SEED), models, plan)
 
 
 @pytest.fixture(scope="module")
-def run(workspace: Workspace, shop: Catalog, both: list[Model]) -> HeadRun:
+def run(workspace: Workspace, shop: Catalog, both: list[Embedded]) -> HeadRun:
     return train(workspace, shop, both)
 
 
@@ -122,21 +123,22 @@ def test_the_record_says_what_was_trained(workspace, shop, parts, run) -> None:
 
 def test_the_head_says_something_of_every_product(shop, parts, run) -> None:
     types = shop.products["articleType"]
-    assert [run.classes.names[code] for code in run.codes] == types.tolist()
-    assert set(run.classes.names) == set(types)
-    assert run.logits.shape == (N, len(run.classes))
+    logits, codes, classes = (one["articleType"] for one in (run.logits, run.codes, run.classes))
+    assert [classes.names[code] for code in codes] == types.tolist()
+    assert set(classes.names) == set(types)
+    assert logits.shape == (N, len(classes))
     assert run.hidden.shape == (N, 16)
     assert run.hidden.min() == 0 < run.hidden.max()  # behind the ReLU
-    is_right = run.logits.argmax(axis=1) == run.codes
+    is_right = logits.argmax(axis=1) == codes
     found = run.record["accuracy"]["micro"]
     assert found == pytest.approx(is_right[parts.is_test].mean(), abs=1e-6)
-    assert is_right[parts.is_fit].mean() > 2 * max(np.bincount(run.codes)) / N  # it has learned
+    assert is_right[parts.is_fit].mean() > 2 * max(np.bincount(codes)) / N  # it has learned
 
 
 def test_a_second_call_takes_the_finished_weights(workspace, shop, both, run, monkeypatch) -> None:
     monkeypatch.setattr(keras.Model, "fit", fail)
     again = train(workspace, shop, both)
-    np.testing.assert_array_equal(again.logits, run.logits)
+    np.testing.assert_array_equal(again.logits["articleType"], run.logits["articleType"])
     assert again.metadata == run.metadata
     assert again.record == run.record  # the time of the training, too
     with pytest.raises(AssertionError, match="trained again"):
@@ -145,10 +147,12 @@ def test_a_second_call_takes_the_finished_weights(workspace, shop, both, run, mo
 
 def test_the_same_seed_gives_the_same_head(tmp_path, shop, both, run) -> None:
     elsewhere = train(Workspace(tmp_path, "demo"), shop, both)
-    np.testing.assert_allclose(elsewhere.logits, run.logits, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        elsewhere.logits["articleType"], run.logits["articleType"], rtol=0, atol=1e-5
+    )
     assert elsewhere.record["inputs"] == run.record["inputs"]
     other = train(Workspace(tmp_path, "demo"), shop, both, seed=SEED + 1)
-    assert np.abs(other.logits - run.logits).max() > 0.01
+    assert np.abs(other.logits["articleType"] - run.logits["articleType"]).max() > 0.01
     assert other.name != run.name
     assert other.record["inputs"]["n_test"] == run.record["inputs"]["n_test"]  # the same split
 
@@ -160,19 +164,19 @@ def test_a_class_that_only_test_products_have_is_left_out(tmp_path, shop, parts,
     table.loc[[first, second], "baseColour"] = "Ultraviolet"
     table.loc[fit, "baseColour"] = None
     dyed = dataclasses.replace(shop, products=table)
-    run = train(Workspace(tmp_path, "demo"), dyed, both, label="baseColour")
-    inputs = run.record["inputs"]
+    run = train(Workspace(tmp_path, "demo"), dyed, both, labels=("baseColour",))
+    inputs, known = run.record["inputs"], run.classes["baseColour"].names
     colours = table["baseColour"].tolist()
     learned = [c for c, is_fit in zip(colours, parts.is_fit, strict=True) if is_fit]
-    assert set(run.classes.names) == {colour for colour in learned if isinstance(colour, str)}
-    assert "Ultraviolet" not in run.classes.names
+    assert set(known) == {colour for colour in learned if isinstance(colour, str)}
+    assert "Ultraviolet" not in known
     in_training = {c for c, is_test in zip(colours, parts.is_test, strict=True) if not is_test}
     unseen = [n for n, c in enumerate(colours) if isinstance(c, str) and c not in in_training]
     assert {first, second} <= set(unseen)
     assert inputs["n_untrained_class"] == len(unseen)
-    assert inputs["n_without_class"] == sum(colour not in run.classes.names for colour in colours)
+    assert inputs["n_without_class"] == sum(colour not in known for colour in colours)
     assert inputs["n_without_class"] > len(unseen)
-    assert (run.codes[[first, second, fit]] == -1).all()
+    assert (run.codes["baseColour"][[first, second, fit]] == -1).all()
 
 
 def test_embeddings_of_another_catalogue_are_refused(workspace, shop, both, stored) -> None:
@@ -184,12 +188,15 @@ def test_embeddings_of_another_catalogue_are_refused(workspace, shop, both, stor
 
 
 def test_an_embedding_of_a_head_says_how_it_was_made(run) -> None:
-    vectors, metadata = run.embedding("posterior", run.logits[:, ::-1].astype(float), power=0.5)
+    logits = run.logits["articleType"]
+    vectors, metadata = run.embedding("posterior", logits[:, ::-1].astype(float), power=0.5)
     assert vectors.dtype == np.float32
     assert vectors.flags["C_CONTIGUOUS"]
-    np.testing.assert_array_equal(vectors, run.logits[:, ::-1])
+    np.testing.assert_array_equal(vectors, logits[:, ::-1])
     assert metadata["model"] == f"{run.name}-posterior"
-    assert metadata["embedding_dim"] == len(run.classes)
+    assert metadata["searched"] == "posterior"
+    assert metadata["training"] == run.record["inputs_hash"]
+    assert metadata["embedding_dim"] == len(run.classes["articleType"])
     assert metadata["power"] == 0.5
     assert metadata["weights_sha256"] == run.metadata["weights_sha256"]
     assert metadata["features"] == f"{RESIZED}+{RESNET50}"
@@ -200,9 +207,17 @@ def believing(run: HeadRun, posterior: list[list[float]], seed: int) -> HeadRun:
     return dataclasses.replace(
         run,
         name=f"probe-resnet50-seed{seed}",
-        logits=np.log(np.array(posterior, dtype=np.float32)),
-        classes=LabelClasses("articleType", ("Shirts", "Ties")),
-        metadata={"seed": seed, "weights_sha256": str(seed) * 32, "label": "articleType"},
+        logits={"articleType": np.log(np.array(posterior, dtype=np.float32))},
+        classes={"articleType": LabelClasses("articleType", ("Shirts", "Ties"))},
+        hidden=np.zeros((len(posterior), 16)),
+        metadata={
+            "run": "probe",
+            "features": "resnet50",
+            "seed": seed,
+            "label": "articleType",
+            "training": f"hash-of-{seed}",
+            "weights_sha256": str(seed) * 32,
+        },
     )
 
 
@@ -211,11 +226,12 @@ def test_an_ensemble_averages_posteriors(run) -> None:
     two = believing(run, [[0.5, 0.5], [0.1, 0.9]], 21)
     both = trained_heads.ensemble([one, two])
     np.testing.assert_allclose(
-        training_heads.posterior(both.logits), [[0.7, 0.3], [0.3, 0.7]], rtol=1e-6
+        training_heads.posterior(both.logits["articleType"]), [[0.7, 0.3], [0.3, 0.7]], rtol=1e-6
     )
     assert both.name == "probe-resnet50-seeds20+21"
     assert both.metadata == {
-        "seed": "20+21", "weights_sha256": "202020202020+212121212121", "label": "articleType",
+        "run": "probe", "features": "resnet50", "seed": "20+21", "label": "articleType",
+        "training": "hash-of-20+hash-of-21", "weights_sha256": "202020202020+212121212121",
     }  # fmt: skip
     assert both.hidden.shape == (2, 0)
     assert both.record == run.record
@@ -223,7 +239,7 @@ def test_an_ensemble_averages_posteriors(run) -> None:
 
 def test_an_ensemble_is_of_one_kind(run) -> None:
     one = believing(run, [[0.9, 0.1]], 20)
-    gender = dataclasses.replace(one, classes=LabelClasses("gender", ("Men", "Women")))
+    gender = dataclasses.replace(one, classes={"gender": LabelClasses("gender", ("Men", "Women"))})
     for several, n_kinds in (([], 0), ([one, gender], 2)):
         with pytest.raises(ParameterError, match=f"one set of classes, not of {n_kinds}"):
             trained_heads.ensemble(several)
@@ -248,7 +264,7 @@ def test_a_joint_model_is_as_similar_as_its_parts_in_the_mean(stored) -> None:
         np.testing.assert_allclose(np.linalg.norm(part, axis=1), 1, rtol=1e-6)
     cosines = [unit(matrix) @ unit(matrix).T for matrix, _ in stored.values()]
     np.testing.assert_allclose(unit(vectors) @ unit(vectors).T, np.mean(cosines, axis=0), atol=1e-6)
-    assert metadata["model"] == f"{RESIZED}+{PADDED}+{RESNET50}"
+    assert metadata["model"] == joint_name([RESIZED, PADDED, RESNET50])
     assert metadata["weights"] == "none-seed0+none-seed0+none-seed0"
     assert metadata["embedding_dim"] == 28
 
@@ -256,6 +272,14 @@ def test_a_joint_model_is_as_similar_as_its_parts_in_the_mean(stored) -> None:
 def test_nothing_side_by_side() -> None:
     with pytest.raises(ParameterError, match=r"same products, not of \[\]"):
         transforms.joint_features([])
+
+
+def mean_average_precision(
+    vectors: np.ndarray, codes: np.ndarray, queries: np.ndarray, in_gallery: np.ndarray
+) -> float:
+    """By cosine, of some products that ask among others, themselves left out."""
+    ranked = rankings.rank_rows(vectors, queries, np.flatnonzero(in_gallery))
+    return rankings.mean_average_precision(ranked, codes)
 
 
 ANGLES = np.radians([0, 10, 20, 30, 170])  # of five products around the first
@@ -371,25 +395,22 @@ def test_a_probe_has_no_hidden_layer(tmp_path, shop, both, monkeypatch) -> None:
     monkeypatch.setattr(training_heads, "train_head", untrained)
     settings = trained_heads.LABEL_HEADS["probe"]
     run = run_head(
-        Study(Workspace(tmp_path, "demo"), shop, SPLIT_SEED),
-        both,
-        "probe",
-        settings,
-        FITTING,
-        seed=SEED,
-    )
+        Study(Workspace(tmp_path, "demo"), shop, SPLIT_SEED), both,
+        HeadPlan("probe", settings, FITTING, SEED),
+    )  # fmt: skip
     assert run.hidden.shape == (N, 0)
-    assert run.logits.shape == (N, len(run.classes))
+    assert run.logits["articleType"].shape == (N, len(run.classes["articleType"]))
 
 
 @pytest.fixture(scope="module")
 def cost_records(
-    tmp_path_factory: pytest.TempPathFactory, shop: Catalog, parts: Split, stored: dict[str, Model]
-) -> list[dict]:
+    tmp_path_factory: pytest.TempPathFactory, shop: Catalog, parts: Split,
+    stored: dict[str, Embedded],
+) -> list[dict]:  # fmt: skip
     """The retrieval records of two seeds, made as notebook 04 makes them."""
     workspace = Workspace(tmp_path_factory.mktemp("costs"), "demo")
 
-    def score(model: Model) -> None:
+    def score(model: Embedded) -> None:
         scoring.retrieval(
             Study(workspace, shop, SPLIT_SEED),
             model,
@@ -399,7 +420,8 @@ def cost_records(
         )
 
     def score_posterior(run: HeadRun) -> None:
-        score(run.embedding("posterior", training_heads.posterior_embedding(run.logits)))
+        vectors = training_heads.posterior_embedding(run.logits["articleType"])
+        score(run.embedding("posterior", vectors))
 
     joint = stores.joint_model(list(stored.values()))
     for model in (stored[RESIZED], stored[RESNET50], joint):
@@ -413,16 +435,17 @@ def cost_records(
             models, settings = [stored[name] for name in names], trained_heads.LABEL_HEADS[kind]
             runs = [
                 run_head(
-                    Study(workspace, shop, SPLIT_SEED), models, kind, settings, FITTING, seed=seed
+                    Study(workspace, shop, SPLIT_SEED), models,
+                    HeadPlan(kind, settings, FITTING, seed),
                 )
                 for seed in (20, 21)
-            ]
+            ]  # fmt: skip
             for run in runs:
                 score_posterior(run)
     score_posterior(trained_heads.ensemble(runs))
     score(runs[0].embedding("hidden", runs[0].hidden))
     for share in studies_names.RAW_SHARES:
-        score(runs[0].embedding(f"posterior+raw{share}", joint[0]))
+        score(runs[0].embedding("posterior", joint[0], raw_share=share))
     return result_records.read_all(workspace.results, "retrieval")
 
 

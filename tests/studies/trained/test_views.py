@@ -24,7 +24,6 @@ from fashion_rir.studies.trained.views import (
     stored_views,
     train_on_views,
 )
-from fashion_rir.training.heads import ProjectionSettings
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import stores
 from fashion_rir.workspace.folders import Workspace
@@ -116,18 +115,15 @@ def test_a_pair_takes_two_views(workspace, shop) -> None:
 
 @pytest.fixture(scope="module")
 def heads(workspace: Workspace, shop: Catalog, clean: tuple, views: np.ndarray) -> list:
-    settings = ProjectionSettings(hidden=8, projection=4)
     return [
         train_on_views(
             Study(workspace, shop, SEED),
             clean,
             views,
-            batch_size=size,
-            temperature=temperature,
+            point,
             epochs=2,
-            settings=settings,
         )
-        for size, temperature in GRID
+        for point in GRID
     ]
 
 
@@ -229,15 +225,12 @@ def test_heads_learn_nothing_twice(workspace, shop, clean, views, heads, monkeyp
         raise AssertionError("trained again")
 
     monkeypatch.setattr(keras.Model, "fit", fail)
-    (size, temperature), settings = GRID[0], ProjectionSettings(hidden=8, projection=4)
     again = train_on_views(
         Study(workspace, shop, SEED),
         clean,
         views,
-        batch_size=size,
-        temperature=temperature,
+        GRID[0],
         epochs=2,
-        settings=settings,
     )
     assert again.record == heads[0].record
 
