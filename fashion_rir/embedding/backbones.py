@@ -3,8 +3,10 @@
 A backbone takes uint8 RGB and brings it into the range its weights were trained on by itself,
 as the first layers of its graph. So no caller can feed it the wrong range.
 
-Weights come from a folder named by `FASHION_RIR_WEIGHTS` (its `weights.json` says what each
-file is), from Keras' own download, from a path, or are random (`none`).
+`imagenet` weights come from a folder named by `FASHION_RIR_WEIGHTS` (its `weights.json` says what
+each file is), else from those that travel with the project, else from Keras' own download.
+`shipped` are those that travel with the project, whatever else is there. Others come from a path,
+or are random (`none`).
 """
 
 import json
@@ -16,12 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir import system
+from fashion_rir.data import shipped_files
 from fashion_rir.data.images import MAX_SIZE
 from fashion_rir.data.named_paths import named_path
 from fashion_rir.embedding import efficientnet_lite, weight_arrays
 from fashion_rir.errors import ParameterError, WeightsError, check_seed, network_fault, unknown_name
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
+
+WEIGHTS_LIST = "weights.json"  # in a folder of weights: what each file is
+
+NAMED_WEIGHTS = ("imagenet", "shipped", "none")
 
 
 @dataclass(frozen=True)
@@ -151,7 +158,7 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
 
     Args:
         name: key in `BACKBONES`.
-        weights: `imagenet`, `none` (random, from `seed`), or the path of a weights file.
+        weights: `imagenet`, `shipped`, `none` (random, from `seed`), or a weights file's path.
         image_size: side of the square input in pixels; the network's usual one if None.
         seed: of random weights.
 
@@ -307,20 +314,28 @@ def input_layers(inputs: object, input_mode: str) -> object:
 
 
 def check_weights(weights: str) -> None:
-    """Refuse what is neither `imagenet` nor `none` nor a file of weights.
+    """Refuse what is neither in `NAMED_WEIGHTS` nor a file of weights.
 
     Raises:
         WeightsError: there is no such file.
     """
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+    if weights not in NAMED_WEIGHTS and not Path(weights).is_file():
         raise WeightsError(
-            f"There is no weights file {weights}; give 'imagenet', 'none' or a file's path."
+            f"There is no weights file {weights}; give 'imagenet', 'shipped', 'none' or a file's "
+            "path."
         )
 
 
 def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
     """Where the weights are, and what weights.json (or Keras) says of them."""
     check_weights(weights)
+    if weights == "shipped":
+        if entry := _shipped_entry(spec):
+            return entry
+        raise WeightsError(
+            f"No weights of {spec.architecture} travel with the project, as those of MobileNetV2 "
+            f"and EfficientNetLite0 do (in {shipped_files.FOLDER.as_posix()}); take 'imagenet'."
+        )
     if weights != "imagenet":
         path = Path(weights)
         listed = [e for e in _weights_list(path.parent) if e["file"] == path.name]
@@ -332,7 +347,7 @@ def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
     if folder:
         if not folder.is_dir():
             raise WeightsError(f"{WEIGHTS_VARIABLE} names {folder}, which is no folder; mend it.")
-        if not (folder / "weights.json").is_file():
+        if not (folder / WEIGHTS_LIST).is_file():
             raise WeightsError(
                 f"{WEIGHTS_VARIABLE} names {folder}, which holds no weights.json; write one (see "
                 "the README, 'Weights'), or unset the variable to let Keras download the weights."
@@ -340,11 +355,21 @@ def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
         for entry in _weights_list(folder):
             if entry["architecture"] == spec.architecture:
                 return _checked(entry, folder / entry["file"], spec)
-    return _keras_download(spec)
+    return _shipped_entry(spec) or _keras_download(spec)
+
+
+def _shipped_entry(spec: BackboneSpec) -> dict | None:
+    """The weights that travel with the project, if any do."""
+    if not shipped_files.is_here():
+        return None
+    for entry in _weights_list(shipped_files.path(WEIGHTS_LIST).parent):
+        if entry["architecture"] == spec.architecture:
+            return _checked(entry, shipped_files.path(entry["file"]), spec)
+    return None
 
 
 def _weights_list(folder: Path) -> list[dict]:
-    listing = folder / "weights.json"
+    listing = folder / WEIGHTS_LIST
     if not listing.is_file():
         return []
     try:

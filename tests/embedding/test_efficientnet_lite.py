@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from fashion_rir.data import images, shipped
 from fashion_rir.embedding import backbones, efficientnet_lite, weight_arrays
 from fashion_rir.embedding.onnx_engine import TOLERANCE, OnnxBackbone
 from fashion_rir.errors import WeightsError
@@ -108,3 +109,16 @@ def test_where_no_file_is_the_message_says_that_keras_has_none(monkeypatch):
     monkeypatch.delenv(backbones.WEIGHTS_VARIABLE, raising=False)
     with pytest.raises(WeightsError, match="Keras has no weights of EfficientNetLite2; put"):
         backbones.build("efficientnetlite2", weights="imagenet", image_size=32)
+
+
+def test_with_the_shipped_weights_jeans_stand_nearest_to_jeans_and_shoes_to_shoes():
+    photos = shipped.phone_photos()
+    backbone = backbones.build("efficientnetlite0", weights="shipped", image_size=96)
+    of_type = photos.products.groupby("articleType")["image_name"]
+    names = [name for kind in ("Jeans", "Casual Shoes") for name in of_type.get_group(kind)[:10]]
+    pictures = [photos.read_image(name, for_size=96) for name in names]
+    vectors = backbone.embed(np.stack([images.fit(one, 96, "pad") for one in pictures]))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    similarity = vectors @ vectors.T - 2 * np.eye(20)
+    is_jeans = np.arange(20) < 10
+    assert (is_jeans[similarity.argmax(axis=1)] == is_jeans).mean() >= 0.9
