@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 
 from fashion_rir.data import catalog as catalogs
-from fashion_rir.data import images, shipped, shipped_files, sources, splits
+from fashion_rir.data import shipped, shipped_files, sources, splits
 from fashion_rir.embedding import backbones, reduction, shipped_models, weight_arrays
-from fashion_rir.embedding.embed import embed_catalog
+from fashion_rir.embedding.embed import embed_catalog, embedded
 from fashion_rir.embedding.onnx_engine import OnnxBackbone
 from fashion_rir.evaluation import protocols, rankings
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.search.transforms import l2_normalise
 from fashion_rir.system import sha256_of_file, write_text
 
 HERE = Path(__file__).resolve().parent
@@ -131,7 +132,9 @@ def main() -> None:
     make_weights(given.weights, given.out)
     real = catalogs.load(given.archive, cache_dir=given.stores)
     make_table(real, given.out)
-    make_embeddings(real, given.weights, given.stores, given.out)
+    about = [make_embedding(real, *model, given) for model in MODELS]
+    by_name = {one["metadata"]["model"]: one for one in about}
+    write_json(given.out / shipped_models.ABOUT, {"schema": 1, "models": by_name})
     describe(given.out)
 
 
@@ -179,32 +182,38 @@ def make_table(real: catalogs.Catalog, out: Path) -> None:
     pd.testing.assert_frame_equal(back.left_out, real.left_out)
 
 
-def make_embeddings(real: catalogs.Catalog, weights: Path, stores: Path, out: Path) -> None:
-    """Embed by the shipped weights, reduce, and measure what that changes."""
-    about = {}
+def make_embedding(
+    real: catalogs.Catalog, backbone: str, image_size: int, folders: argparse.Namespace
+) -> dict[str, object]:
+    """Embed by the shipped weights, reduce, and measure what that changes.
+
+    Args:
+        real: the catalogue.
+        backbone: its network, one of `MODELS`.
+        image_size: in pixels.
+        folders: `weights` as they were, `stores` of whole embeddings, and `out`.
+
+    Returns:
+        How the embeddings were made, what reducing changes, and what rounding the weights does.
+    """
+    file = WEIGHTS_FILES[backbones.BACKBONES[backbone].architecture][0]
+    network = backbones.build(backbone, weights=str(folders.out / file), image_size=image_size)
+    twin = OnnxBackbone(network, folders.stores / f"{backbone}-{image_size}.onnx")
+    model = str(network.metadata("resize")["model"])
+    path = folders.stores / f"{model}.sqlite"
+    store = embed_catalog(real, twin, preprocessing="resize", path=path)
+    vectors = store.load(list(real.products["image_name"]))[1]
+    found = reduction.fit(vectors, N_DIRECTIONS)
+    codes = found.encode(found(vectors))
+    reduction.save(found, codes, folders.out / f"{model}.npz")
     is_query = splits.is_test_product(real.products, seed=SEED)
-    for backbone, image_size in MODELS:
-        file = WEIGHTS_FILES[backbones.BACKBONES[backbone].architecture][0]
-        network = backbones.build(backbone, weights=str(out / file), image_size=image_size)
-        twin = OnnxBackbone(network, stores / f"{backbone}-{image_size}.onnx")
-        model = str(network.metadata("resize")["model"])
-        store = embed_catalog(real, twin, preprocessing="resize", path=stores / f"{model}.sqlite")
-        vectors = store.load(list(real.products["image_name"]))[1]
-        found = reduction.fit(vectors, N_DIRECTIONS)
-        codes = found.encode(found(vectors))
-        reduction.save(found, codes, out / f"{model}.npz")
-        reduced = found.decode(codes)
-        measured = {"protocol": "held_out", "label": "articleType", "measure": "cosine",
-                    "n_products": len(real), "n_queries": 0}  # fmt: skip
-        for kind, matrix in (("whole", vectors), ("reduced", reduced)):
-            measured["n_queries"], measured[kind] = scores(matrix, real.products, is_query)
-        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        kept = float((found(vectors) ** 2).sum() / (unit**2).sum())
-        measured["share of the squared length kept"] = round(kept, 4)
-        metadata = {**store.metadata, "engine": "onnx"}
-        rounded = rounding(real, network, weights, vectors, is_query)
-        about[model] = {"metadata": metadata, "measured": measured, "float16": rounded}
-    write_json(out / shipped_models.ABOUT, {"schema": 1, "models": about})
+    kept = float(np.square(found(vectors), dtype=np.float64).sum() / len(vectors))
+    measured = {"protocol": "held_out", "label": "articleType", "measure": "cosine",
+                "n_products": len(real), "squared length kept": round(kept, 4)}  # fmt: skip
+    for kind, matrix in (("whole", vectors), ("reduced", found.decode(codes))):
+        measured["n_queries"], measured[kind] = scores(matrix, real.products, is_query)
+    rounded = rounding(real, network, vectors, folders.weights)
+    return {"metadata": store.metadata, "measured": measured, "float16": rounded}
 
 
 def scores(
@@ -218,49 +227,32 @@ def scores(
 
 
 def rounding(
-    real: catalogs.Catalog,
-    network: backbones.Backbone,
-    weights: Path,
-    vectors: np.ndarray,
-    is_query: np.ndarray,
+    real: catalogs.Catalog, network: backbones.Backbone, vectors: np.ndarray, weights: Path
 ) -> dict[str, object]:
     """What float16 changes: some queries are embedded by the weights as they were, too.
 
     Args:
         real: the catalogue.
         network: with the rounded weights.
-        weights: the folder with the weights as they were.
         vectors: the catalogue's embeddings by `network`.
-        is_query: the test products.
+        weights: the folder with the weights as they were.
     """
-    architecture = backbones.BACKBONES[network.name].architecture
-    path = weights / whole_weights(weights, architecture)["file"]
+    path = weights / whole_weights(weights, backbones.BACKBONES[network.name].architecture)["file"]
     if path.suffix == ".npz":
-        return {"note": "the source is rounded already; whole kernels: cosine 0.99998 (its README)"}
+        return {"note": "its source is rounded already, to a cosine of 0.99998 by its own account"}
     before = backbones.build(network.name, weights=str(path), image_size=network.image_size)
-    queries = np.random.default_rng(SEED).permutation(np.flatnonzero(is_query))[:N_COMPARED]
-    size = network.image_size
-    asked = np.zeros((len(queries), vectors.shape[1]), np.float32)
-    for start in range(0, len(queries), 64):
-        rows = queries[start : start + 64]
-        names = real.products["image_name"].iloc[rows]
-        photos = [real.read_image(name, for_size=size) for name in names]
-        batch = np.stack([images.fit(photo, size, "resize") for photo in photos])
-        asked[start : start + 64] = before.embed(batch)
-    cosines = np.sum(unit_rows(asked) * unit_rows(vectors[queries]), axis=1)
+    tests = np.flatnonzero(splits.is_test_product(real.products, seed=SEED))
+    queries = np.random.default_rng(SEED).permutation(tests)[:N_COMPARED]
+    names = list(real.products["image_name"].iloc[queries])
+    asked = np.vstack([rows for _, rows in embedded(real, names, before, "resize", batch_size=64)])
+    cosines = np.sum(l2_normalise(asked) * l2_normalise(vectors[queries]), axis=1)
     codes = rankings.class_codes(real.products["articleType"])
-    found = {}
+    gallery, found = Gallery(vectors, np.arange(len(vectors)), "cosine"), {}
     for kind, questions in (("float32", asked), ("float16", vectors[queries])):
-        gallery = Gallery(vectors, np.arange(len(vectors)), "cosine")
         ranked = ((queries[block], order) for block, order in gallery.rankings(questions))
         found[kind] = round(rankings.mean_average_precision(ranked, codes), 5)
     return {"n_queries": len(queries), "mean cosine": round(float(cosines.mean()), 7),
             "smallest cosine": round(float(cosines.min()), 7), "mAP": found}  # fmt: skip
-
-
-def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length 1."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def describe(out: Path) -> None:
@@ -284,7 +276,7 @@ def readme(files: Mapping[str, Mapping], embeddings: Mapping) -> str:
         found = about["measured"]
         cells = [f"{found[kind][metric]['value']:.3f}" for metric in shipped_models.METRICS
                  for kind in ("whole", "reduced")]  # fmt: skip
-        kept = found["share of the squared length kept"]
+        kept = found["squared length kept"]
         measured.append(f"| `{name}` | {' | '.join(cells)} | {kept:.1%} |")
     mobilenet = embeddings["models"]["mobilenetv2-128-resize"]
     n_queries = mobilenet["measured"]["n_queries"]

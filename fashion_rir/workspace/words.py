@@ -43,6 +43,7 @@ WORDS = {
     "k-reciprocal": "k-reciprocal re-ranking",
     "l2": "scaled to length 1",
     "power": "power-normalised",
+    "reduced128": "reduced to 128 numbers",
     "whiten256": "whitened to 256",
     "whitening": "whitened",
 }
