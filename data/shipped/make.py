@@ -93,6 +93,8 @@ restores it: `git checkout -- data/shipped/<file>`, or `git lfs pull`. [TOTAL] M
 |---|---|---|---|---|
 [FILES]
 
+The licences' texts stand in `licences/`; CC0 asks for none.
+
 **Weights.** `backbones.build(name, weights="imagenet")` takes them where `FASHION_RIR_WEIGHTS`
 names nothing better, `weights="shipped"` always. Kernels are rounded to float16, batch
 normalisation is not. For MobileNetV2 the embeddings of [COMPARED] test products by rounded and
@@ -110,8 +112,8 @@ by articleType, cosine, whole gallery):
 |---|---|---|---|---|---|
 [MEASURED]
 
-Reducing drops directions in which products of one type differ, so the whole ranking (mAP) gains
-a little while the first ten (precision@10) may lose a little.
+So a ranking as a whole (mAP) gains a little, and its first ten (precision@10) lose a little.
+`ShippedModel.difference()` in `embedding/shipped_models.py` says so wherever they are used.
 
 **Table.** Rows and fields are those of `styles.csv`, as text, so they are read by the same rules as
 the archive. Where `FASHION_RIR_ARCHIVE` names the archive, it takes the table's place as a whole;

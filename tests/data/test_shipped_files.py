@@ -97,6 +97,14 @@ def test_the_readme_names_every_file():
     assert all(f"`{name}`" in text for name in shipped_files.manifest())
 
 
+def test_the_licences_that_must_be_passed_on_are_there():
+    folder = shipped_files.folder() / "licences"
+    licences = {about["licence"] for about in shipped_files.manifest().values()}
+    assert licences == {"CC0 1.0", "MIT", "Apache-2.0"}
+    assert "Permission is hereby granted" in (folder / "MIT.txt").read_text(encoding="utf-8")
+    assert "Version 2.0" in (folder / "Apache-2.0.txt").read_text(encoding="utf-8")
+
+
 def test_nothing_else_lies_beside_the_shipped_files():
     there = {file.name for file in shipped_files.folder().iterdir() if file.is_file()}
     known = {*shipped_files.manifest(), "manifest.json", "README.md", "make.py"}
@@ -104,6 +112,6 @@ def test_nothing_else_lies_beside_the_shipped_files():
 
 
 def test_the_files_are_small_enough_to_travel():
-    sizes = [file.stat().st_size for file in shipped_files.folder().iterdir() if file.is_file()]
+    sizes = [file.stat().st_size for file in shipped_files.folder().rglob("*") if file.is_file()]
     assert max(sizes) <= shipped_files.LARGEST_FILE == 8_000_000
     assert sum(sizes) <= shipped_files.LARGEST_TOTAL == 30_000_000
