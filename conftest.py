@@ -1,4 +1,4 @@
-"""nbval compares the committed notebooks number by number; the tests' own fixtures are in tests/."""
+"""nbval compares notebooks as the study's own tests do, whose fixtures are in tests/."""
 
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell

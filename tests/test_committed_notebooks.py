@@ -1,60 +1,55 @@
-"""What the last run of the study shows is what the committed notebooks show.
+"""What the study shows in a fresh folder is what the committed notebooks show.
 
-`make test` runs the study first; nothing is run a second time to be compared.
+The study runs once, by its own command, and its notebooks are held against the committed ones.
 """
 
+import sys
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbformat import NotebookNode
+import study_runs
+from study_runs import NOTEBOOKS, read
 
 from fashion_rir.reporting import comparison
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 LEAST_COMPARED = 0.85  # of the cells with an output; the rest is a matter of time
 
 
-def read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
-
-
-def executed(path: Path) -> Path:
-    """Where the study leaves a notebook that it ran with the committed parameters."""
-    cell = next(c for c in read(path).cells if "parameters" in c.metadata.get("tags", []))
-    values: dict[str, object] = {}
-    exec(cell.source, values)
-    return ROOT / "reports" / values["profile"] / "notebooks" / path.name
-
-
-def cells(path: Path) -> list[NotebookNode]:
-    return [cell for cell in read(path).cells if cell.get("outputs")]
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder in which the study has run; each of its lines of progress is shown at once."""
+    folder = tmp_path_factory.mktemp("study")
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    said = []
+    with capture.global_and_fixture_disabled(), study_runs.start(folder) as process:
+        for line in process.stdout:
+            said.append(line)
+            print(line, end="", file=sys.stderr, flush=True)
+    assert process.returncode == 0, "".join(said[-3:])
+    return folder
 
 
 @pytest.fixture(scope="module")
-def compared() -> dict[str, dict[str, comparison.Comparison]]:
-    """What differs, by notebook and cell, of those that the study has run."""
+def compared(study: Path) -> dict[str, dict[str, comparison.Comparison]]:
+    """What differs, by notebook and cell."""
     return {
-        path.stem: comparison.compare_notebooks(read(executed(path)), read(path))
+        path.stem: comparison.compare_notebooks(read(study_runs.executed(study, path)), read(path))
         for path in NOTEBOOKS
-        if executed(path).exists()
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "cell"),
     [pytest.param(path, cell.id, id=f"{path.stem[:2]}-{cell.id}")
-     for path in NOTEBOOKS for cell in cells(path)],
+     for path in NOTEBOOKS for cell in read(path).cells if cell.get("outputs")],
 )  # fmt: skip
 def test_the_study_shows_what_is_committed(compared, path, cell):
-    if path.stem not in compared:
-        pytest.skip(f"{executed(path).relative_to(ROOT)} is not there; `make study` makes it")
     assert compared[path.stem][cell].faults == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_nearly_all_of_a_notebook_is_compared(path):
-    shown = cells(path)
+    shown = [cell for cell in read(path).cells if cell.get("outputs")]
     left_out = [cell.id for cell in shown if not comparison.is_compared(cell)]
     assert len(left_out) <= (1 - LEAST_COMPARED) * len(shown), left_out

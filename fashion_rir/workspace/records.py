@@ -48,9 +48,10 @@ def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: o
         content: the numbers.
 
     Returns:
-        The record, ready for `write`.
+        The record, ready for `write`: in what is made of it, columns stand in the same order
+        as when it is read again.
     """
-    return {
+    record = {
         "schema": SCHEMA_VERSION,
         "kind": kind,
         "name": name,
@@ -59,6 +60,7 @@ def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: o
         **content,
         "made_by": {"commit": _commit(), "versions": _versions()},
     }
+    return json.loads(json.dumps(record, sort_keys=True))
 
 
 def hash_inputs(inputs: Mapping[str, object]) -> str:

@@ -9,7 +9,6 @@ says which were not run.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+
+import study_runs
+from study_runs import NOTEBOOKS
 
 from fashion_rir.workspace import records as result_records
 from torture import comparison, disks, fuzz, kills, page
@@ -144,18 +146,18 @@ def fuzzed(seconds: float) -> list[dict]:
 def each_notebook_alone() -> dict:
     """Each notebook in an empty folder of its own: it makes what it needs. What two notebooks
     record of the same inputs must be the same."""
-    numbers = [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))]
+    numbers = [path.name[:2] for path in NOTEBOOKS]
     with tempfile.TemporaryDirectory(prefix="alone-") as scratch:
         folders = {number: Path(scratch) / number for number in numbers}
 
         def run(number: str) -> str:
             process = start_study(folders[number], "tensorflow", 0, "--only", number)
-            words = process.communicate()[1]
+            words = process.communicate()[0]
             return f"notebook {number}: {words[-300:]}" if process.returncode else ""
 
         with ThreadPoolExecutor(max_workers=2) as pool:
             failed = [fault for fault in pool.map(run, numbers) if fault]
-        places = [folder / "reports" / "demo" / "results" for folder in folders.values()]
+        places = [study_runs.results(folder) for folder in folders.values()]
         return {"passed": len(numbers) - len(failed),
                 "losses": failed + comparison.contradictions(places)}  # fmt: skip
 
@@ -171,12 +173,12 @@ def studied(backend: str, tolerance: float) -> dict:
     with tempfile.TemporaryDirectory(prefix="study-") as scratch:
         folders = [Path(scratch) / name for name in ("one", "two")]
         started = [start_study(folder, backend, n) for n, folder in enumerate(folders)]
-        said = [process.communicate()[1] for process in started]
+        said = [process.communicate()[0] for process in started]
         failed = [text[-300:] for process, text in zip(started, said, strict=True)
                   if process.returncode]  # fmt: skip
         if failed:
             return {"name": name, "losses": failed}
-        places = [folder / "reports" / "demo" / "results" for folder in folders]
+        places = [study_runs.results(folder) for folder in folders]
         n_records = len(list(places[0].glob("*.json")))
         return {"name": name, "records": n_records, "tolerance": tolerance,
                 "losses": comparison.differences(*places, tolerance)}  # fmt: skip
@@ -184,18 +186,11 @@ def studied(backend: str, tolerance: float) -> dict:
 
 def start_study(folder: Path, backend: str, hash_seed: int, *options: str) -> subprocess.Popen:
     """The study's command in an empty folder."""
-    for name in ("notebooks", "reports"):
-        (folder / name).mkdir(parents=True)
-    for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"):
-        if path.stem not in NOT_ON.get(backend, ()):
-            (folder / "notebooks" / path.name).symlink_to(path)
-    (folder / "profiles").symlink_to(ROOT / "profiles")
-    (folder / "reports" / "full").symlink_to(ROOT / "reports" / "full")
-    environment = os.environ | {"FASHION_RIR_HOME": str(folder), "KERAS_BACKEND": backend,
-                                "PYTHONHASHSEED": str(hash_seed)}  # fmt: skip
-    command = [sys.executable, "-m", "fashion_rir", "study", "--profile", "demo", *options]
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    return study_runs.start(
+        folder, *options,
+        notebooks=[path for path in NOTEBOOKS if path.stem not in NOT_ON.get(backend, ())],
+        environment={"KERAS_BACKEND": backend, "PYTHONHASHSEED": str(hash_seed)},
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
