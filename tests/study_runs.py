@@ -1,6 +1,8 @@
 """The study in a folder of its own, run by its command as a reader would."""
 
+import importlib.metadata
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -36,6 +38,20 @@ def executed(folder: Path, notebook: Path) -> Path:
 def results(folder: Path) -> Path:
     """Where a study in a folder leaves its records."""
     return folder / "reports" / committed_profile() / "results"
+
+
+def modules_of_extras() -> list[str]:
+    """What `import` may name of the packages that requirements.lock has and the study's lacks."""
+    whole, least = (
+        {re.sub(r"[-_.]+", "-", name).lower()
+         for name in re.findall(r"^([\w.-]+)==", (ROOT / file).read_text(encoding="utf-8"), re.M)}
+        for file in ("requirements.lock", "requirements-study.lock")
+    )  # fmt: skip
+    return sorted(
+        module
+        for module, packages in importlib.metadata.packages_distributions().items()
+        if {re.sub(r"[-_.]+", "-", package).lower() for package in packages} <= whole - least
+    )
 
 
 def start(

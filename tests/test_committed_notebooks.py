@@ -3,6 +3,7 @@
 The study runs once, by its own command, and its notebooks are held against the committed ones.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -17,11 +18,21 @@ LEAST_COMPARED = 0.85  # of the cells with an output; the rest is a matter of ti
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """A folder in which the study has run; each of its lines of progress is shown at once."""
+    """A folder in which the study has run; each of its lines of progress is shown at once.
+
+    It runs as in an environment of `requirements-study.lock`, with no package of the extras.
+    """
     folder = tmp_path_factory.mktemp("study")
+    blocked = tmp_path_factory.mktemp("blocked")
+    names = dict.fromkeys(study_runs.modules_of_extras())
+    (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules.update({names})\n")
+    path = os.pathsep.join([str(blocked), os.environ["PYTHONPATH"]])
     capture = request.config.pluginmanager.getplugin("capturemanager")
     said = []
-    with capture.global_and_fixture_disabled(), study_runs.start(folder) as process:
+    with (
+        capture.global_and_fixture_disabled(),
+        study_runs.start(folder, environment={"PYTHONPATH": path}) as process,
+    ):
         for line in process.stdout:
             said.append(line)
             print(line, end="", file=sys.stderr, flush=True)
@@ -38,7 +49,7 @@ def compared(study: Path) -> dict[str, dict[str, comparison.Comparison]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("path", "cell"),
     [pytest.param(path, cell.id, id=f"{path.stem[:2]}-{cell.id}")
