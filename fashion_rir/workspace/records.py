@@ -48,10 +48,9 @@ def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: o
         content: the numbers.
 
     Returns:
-        The record, ready for `write`: in what is made of it, columns stand in the same order
-        as when it is read again.
+        The record, ready for `write`.
     """
-    record = {
+    return {
         "schema": SCHEMA_VERSION,
         "kind": kind,
         "name": name,
@@ -60,7 +59,6 @@ def make_record(kind: str, name: str, inputs: Mapping[str, object], **content: o
         **content,
         "made_by": {"commit": _commit(), "versions": _versions()},
     }
-    return json.loads(json.dumps(record, sort_keys=True))
 
 
 def hash_inputs(inputs: Mapping[str, object]) -> str:
@@ -82,7 +80,9 @@ def write(record: Mapping[str, object], folder: Path) -> Path:
         RecordError: the place cannot be written; an earlier record stays as it was.
     """
     path = folder / f"{record['name']}.json"
-    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    # In the order of its making: a table of a record that is read has the same columns as of one
+    # that was just made.
+    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
     write_text(path, text, RecordError)
     return path
 

@@ -3,9 +3,9 @@
     python -m torture [--minutes 30] [--kills 60] [--seed 1] [--only kills --only disks]
 
 Kills, full and read-only disks, two processes, hostile and drawn inputs, fuzzing (where atheris is
-installed), each notebook alone, and the demo study twice. `--minutes` is what the kills and the
-fuzzing take their shares of; the studies take as long as they take. `--only` names parts; the page
-says which were not run.
+installed), each notebook alone, and the study twice. Of `--minutes` the kills and the fuzzing take
+their shares; on 2 quiet cores the studies take about the rest. `--only` names parts; the page says
+which were not run.
 """
 
 import argparse
@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[2]
 # Share of the kills that each piece of work gets; the study's command takes long to start.
 KILLS = {"embedding": 0.4, "record and ledger writing": 0.25, "index saving": 0.2,
          "study step": 0.05, "head training": 0.05, "study command": 0.05}  # fmt: skip
-KILLING = 0.45  # share of the time, at most
-FUZZING = 0.15
+KILLING = 0.27  # share of the time, at most; the studies take about as much as is left
+FUZZING = 0.1
 BACKENDS = {"tensorflow": 0.0, "jax": 1e-5}  # how far numbers may differ, absolute
 NOT_ON = {"jax": ("10-storefront",)}  # its export to ONNX needs TensorFlow
 

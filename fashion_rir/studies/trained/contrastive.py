@@ -223,7 +223,7 @@ def train_end_to_end(
     scores = {}
     if n_classes is not None:
         network = end_to_end.behind_inputs(core, backbone.input_mode)
-        logits = network.predict(pictures[is_test], batch_size=64, verbose=0)["logits"]
+        logits = end_to_end.predict(network, pictures[is_test])["logits"]
         types = first_attribute(codes)
         scores = runs.label_scores(logits, types[is_test], classes)
     record = runs.write(study.workspace, name, inputs, curve, scores, seconds=seconds)
