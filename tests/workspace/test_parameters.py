@@ -33,6 +33,8 @@ WRONG = {"my_photo": "nowhere.jpg", "my_box": [9, 9, 1, 1]}
 # A model that was not trained yet is said to be missing, and left out.
 NEVER_WRONG = ("trained_models", "stored")
 MOST_SECONDS = 300
+# They train until each of their parameters has had its turn: for minutes.
+TRAINING = ("04-label-fine-tuning", "05-contrastive-training", "08-beyond-the-thesis")
 
 
 def code_cells(path: Path) -> list[tuple[bool, str]]:
@@ -192,7 +194,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("path", "place"),
-    [pytest.param(path, place, id=f"{path.stem}-{place}")
+    [pytest.param(path, place, id=f"{path.stem}-{place}",
+                  marks=[pytest.mark.long] * (path.stem in TRAINING))
      for path in NOTEBOOKS for place in wrong_places(path)],
 )  # fmt: skip
 def test_a_wrong_value_is_answered_by_one_sentence(path, place, said):
