@@ -81,10 +81,11 @@ def test_a_widget_is_held_against_the_sentence_in_its_place():
     assert faults(new_code_cell("f()", outputs=[menu]), shown(plain=WIDGET_NOTE)) == []
 
 
-def test_of_a_picture_the_size_is_compared():
-    small = shown(png="AAAA", plain="<Figure size 900x360 with 1 Axes>")
-    assert faults(shown(png="BBBB", plain="<Figure size 900x360 with 1 Axes>"), small) == []
-    assert len(faults(shown(png="AAAA", plain="<Figure size 900x420 with 1 Axes>"), small)) == 1
+def test_a_picture_must_be_there_with_its_axes():
+    committed = shown(png="AAAA", plain="<Figure size 900x360 with 1 Axes>")
+    assert faults(shown(png="BBBB", plain="<Figure size 900x420 with 1 Axes>"), committed) == []
+    assert len(faults(shown(png="AAAA", plain="<Figure size 900x360 with 2 Axes>"), committed)) == 1
+    assert faults(new_code_cell("f()"), committed)
 
 
 def test_of_a_table_each_cell_is_compared():
