@@ -2,14 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+TESTED := .venv/tested
 
 .DEFAULT_GOAL := help
-.PHONY: help setup study sample full report storefront test unit lint notebooks bench pythons torture audit clean
+.PHONY: help setup study sample full report storefront test test-all unit lint notebooks arithmetics bench pythons \
+	torture audit clean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
-setup: $(INSTALLED) ## Create .venv with exactly the packages of requirements.lock.
+setup: $(INSTALLED) ## Create .venv with the packages that the study needs, pinned.
 
 study: setup ## Run the notebooks on the demo profile and write the report.
 	$(BIN)/fashion-rir study --profile demo
@@ -26,30 +28,38 @@ report: setup ## The HTML report again, from what was run: make report PROFILE=f
 storefront: setup ## The shop to search by photo, as a web page: make storefront PROFILE=full.
 	$(BIN)/fashion-rir storefront --profile $(or $(PROFILE),demo)
 
-# The study comes before pytest, so that pytest's summary is the last line, and the committed
-# notebooks find their embeddings made. Two processes, each with whole files: cells keep their order.
-test: lint study ## Lint, the study on the demo profile, all tests, the committed notebooks.
-	$(BIN)/python -m pytest tests fashion_rir notebooks --doctest-modules \
-		--nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -ra -n 2 --dist loadfile
+# Two processes, each with whole files. One of them begins with the study, whose progress is shown.
+PYTEST = $(BIN)/python -m pytest tests fashion_rir --doctest-modules -ra
+AT_ONCE := -n 2 --dist loadfile
 
-unit: setup ## The unit tests and doctests alone.
-	$(BIN)/python -m pytest tests fashion_rir --doctest-modules
+test: lint ## Lint, the study in a fresh folder against the committed notebooks, the tests: minutes.
+	$(PYTEST) notebooks/01-eda.ipynb --nbval $(AT_ONCE) -m "not long"
 
-lint: setup ## Check style, formatting, and that the rooms import one way only.
+test-all: lint ## The same with the long tests, and the study as other processors would add.
+	$(PYTEST) notebooks/01-eda.ipynb --nbval $(AT_ONCE)
+	PYTHONPATH=tests $(BIN)/python -m arithmetics
+
+unit: $(TESTED) ## The unit tests and doctests, without the study: the quick loop.
+	$(PYTEST) -m "not long and not study"
+
+lint: $(TESTED) ## Check style, formatting, and that the rooms import one way only.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
 
-notebooks: setup ## Execute the committed notebooks in place on the demo profile.
+notebooks: setup ## Execute the committed notebooks in place on their own profile.
 	$(BIN)/fashion-rir notebooks notebooks/[0-9][0-9]-*.ipynb
 
-bench: setup ## Speed beside what one could pick instead, as ratios in one run.
+arithmetics: $(TESTED) ## The study under four arithmetics, and how far its numbers lie apart.
+	PYTHONPATH=tests $(BIN)/python -m arithmetics --all
+
+bench: $(TESTED) ## Speed beside what one could pick instead, as ratios in one run.
 	$(BIN)/python benchmarks/run_all.py
 
 pythons: ## A short list of tests on the other Pythons that are there, and with the oldest packages.
 	.ci/other_pythons
 
-torture: setup ## Kills, full disks, fuzzing, the study twice on each backend: about 45 minutes on 2 cores.
+torture: $(TESTED) ## Kills, full disks, fuzzing, the study twice on each backend: half an hour on 2 cores.
 	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),30)
 
 audit: setup ## Known weaknesses of the pinned packages; needs a network and installs pip-audit apart.
@@ -71,11 +81,16 @@ clean: ## Remove .venv, caches and what the demo profile made; real data and fea
 	find . '(' -name __pycache__ -o -name .ipynb_checkpoints ')' -prune -exec rm -rf {} +
 
 # setuptools comes from the lock, so building the package itself fetches nothing.
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements-study.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		"Python 3.11, 3.12 or 3.13 is needed; name one: make setup PYTHON=python3.12")'
-	@echo "Setting up .venv: some minutes, about 4 GB."
+	@echo "Setting up .venv: some minutes, about 3.3 GB, of which TensorFlow takes 1.9."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-study.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TESTED): requirements.lock $(INSTALLED)
+	@echo "Adding what the tests and the extras need: about 0.9 GB."
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@touch $@

@@ -1,24 +1,17 @@
-"""What nbval does not compare in the committed notebooks; the tests' own fixtures are in tests/."""
+"""nbval compares notebooks as the study's own tests do, whose fixtures are in tests/."""
 
-import pytest
+from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell
 
-from fashion_rir.reporting.notebooks import NEARLY, near_outputs
-
-exactly = IPyNbCell.compare_outputs
+from fashion_rir.reporting.comparison import compare
 
 
-def compare_outputs(cell, outputs: list, reference: list, skip_compare=None) -> bool:
-    """As nbval does; in a cell with the tag, but for the last digit of its numbers."""
-    if NEARLY in cell.cell.metadata.get("tags", []):
-        outputs = near_outputs(outputs, reference)
-    return exactly(cell, outputs, reference, skip_compare)
+def compare_outputs(item: IPyNbCell, outputs: list, reference: list, skip_compare=None) -> bool:
+    """By the study's own rules, whichever way a notebook was run."""
+    found = compare(NotebookNode({**item.cell, "outputs": outputs}),
+                    NotebookNode({**item.cell, "outputs": reference}))  # fmt: skip
+    item.comparison_traceback = [f"{fault}\n" for fault in found.faults]
+    return not found.faults
 
 
 IPyNbCell.compare_outputs = compare_outputs
-
-
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Leave out stderr: TensorFlow's C++ log goes there and differs between machines."""
-    if collector.path.suffix == ".ipynb":
-        collector.skip_compare += ("stderr",)

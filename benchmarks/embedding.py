@@ -59,7 +59,7 @@ def measure(
 ) -> tuple[dict[str, list[float]], float, dict[str, float]]:
     """Images a second by side and round; the network's operations a picture; the limits."""
     backbone = backbones.build(name, weights="none", image_size=size)
-    n_flops = limits.network_flops(backbone.model)
+    n_flops, machine = limits.network_flops(backbone.model), limits.describe()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         sides = sides_of(products, backbone, folder)
@@ -73,7 +73,10 @@ def measure(
                 found[side + CPU].append(len(products) / (time.process_time() - start))
         if with_workers:
             found |= by_workers(products, backbone, folder, n_rounds)
-    return found, n_flops, limits.describe()
+    # A shared machine is now quick, now slow: the limit is the most of it that was ever seen.
+    afterwards = limits.describe()
+    machine |= {key: max(machine[key], afterwards[key]) for key in machine if "/s" in key}
+    return found, n_flops, machine
 
 
 def sides_of(

@@ -16,6 +16,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import limits
+
 from fashion_rir.system import usable_cores
 
 HERE = Path(__file__).parent
@@ -48,7 +50,7 @@ def main() -> int:
     catalogue = ("--catalogue", "real" if is_real else "demo")
     about = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {usable_cores()} cores "
-        f"({platform.machine()}), Python {platform.python_version()}; catalogue: {catalogue[1]}; "
+        f"({limits.processor()}), Python {platform.python_version()}; catalogue: {catalogue[1]}; "
         f"load of the machine before: {os.getloadavg()[0]:.1f}"
     )
     print(about)

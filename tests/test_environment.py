@@ -1,4 +1,4 @@
-"""The environment: pyproject.toml, requirements.lock and environment.yml say the same."""
+"""The environment: pyproject.toml, the two locks and environment.yml say the same."""
 
 import re
 import tomllib
@@ -88,7 +88,7 @@ def conda_faults(environment: str) -> list[str]:
         faults.append(f"conda installs {sorted(python)}")
     elif allowed_pythons(python["python"]) != list(PYTHONS):
         faults.append(f"python{python['python']}")
-    if pip != {"pip": ["-r requirements.lock"]}:
+    if pip != {"pip": ["-r requirements-study.lock"]}:
         faults.append(f"pip installs {pip}")
     return faults
 
@@ -109,11 +109,35 @@ def lock() -> str:
     return (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def study_lock() -> str:
+    return (ROOT / "requirements-study.lock").read_text(encoding="utf-8")
+
+
 def test_every_direct_dependency_is_pinned_inside_its_range(project, lock):
     direct = project["project"]["dependencies"].copy()
     for extra, dependencies in project["project"]["optional-dependencies"].items():
         direct += [] if extra in UNLOCKED_EXTRAS else dependencies
     assert unpinned(direct, lock) == []
+
+
+def test_the_study_s_lock_is_a_part_of_the_whole_and_enough_for_it(project, lock, study_lock):
+    needed = (
+        project["project"]["dependencies"] + project["project"]["optional-dependencies"]["onnx"]
+    )
+    assert unpinned(needed, study_lock) == []
+    versions = {(pin.name, str(pin.specifier)) for pin, _ in pins(study_lock)}
+    assert versions < {(pin.name, str(pin.specifier)) for pin, _ in pins(lock)}
+    assert {
+        "jax",
+        "ranx",
+        "playwright",
+        "huggingface-hub",
+        "kagglehub",
+        "numba",
+        "ruff",
+    }.isdisjoint(name for name, _ in versions)
+    assert without_hash(study_lock) == []
 
 
 def test_what_is_not_for_every_system_is_not_locked(project, lock):
@@ -125,9 +149,10 @@ def test_what_is_not_for_every_system_is_not_locked(project, lock):
 
 def test_the_documented_command_locks_all_other_extras(project):
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^uv pip compile .*?requirements\.lock$", text, re.M | re.S)
+    study, command = re.findall(r"^uv pip compile .*?requirements[a-z-]*\.lock$", text, re.M | re.S)
     extras = set(project["project"]["optional-dependencies"]) - set(UNLOCKED_EXTRAS)
     assert set(re.findall(r"--extra (\S+)", command)) == extras
+    assert re.findall(r"--extra (\S+)", study) == ["onnx"]
     assert "--all-extras" not in command
 
 
@@ -145,7 +170,15 @@ def test_everything_in_the_lock_has_a_hash(lock):
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.lock", "environment.yml", "pyproject.toml", "Makefile", ".ci/run"]
+    "name",
+    [
+        "requirements.lock",
+        "requirements-study.lock",
+        "environment.yml",
+        "pyproject.toml",
+        "Makefile",
+        ".ci/run",
+    ],
 )
 def test_no_file_names_a_package_index(name):
     assert index_lines((ROOT / name).read_text(encoding="utf-8")) == []
@@ -221,7 +254,7 @@ def conda(*dependencies: object) -> str:
 
 
 def test_a_conda_environment_that_says_something_else_is_found():
-    pip = {"pip": ["-r requirements.lock"]}
+    pip = {"pip": ["-r requirements-study.lock"]}
     assert conda_faults(conda("python>=3.11,<3.14", "pip", pip)) == []
     assert conda_faults(conda("python>=3.11,<3.13", "pip", pip)) == ["python>=3.11,<3.13"]
     assert conda_faults(conda("python>=3.11,<3.14", "keras", "pip", pip)) == [

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from fashion_rir import command_line
 from fashion_rir.errors import ParameterError
 from fashion_rir.reporting import run
+from fashion_rir.reporting.comparison import REAL
 from fashion_rir.reporting.notebooks import WIDGET
 from fashion_rir.thesis import claims
 from fashion_rir.workspace.folders import open_workspace
@@ -25,7 +26,6 @@ from fashion_rir.workspace.parameters import profile_parameters
 ROOT = Path(__file__).parents[1]
 DEMO = open_workspace("demo", ROOT)
 NOTEBOOKS = run.notebooks(DEMO)
-REAL = "## On the real catalogue"
 SECTIONS = (REAL, "## Takeaways", "## Limits", "## Exercises")
 MOST_LINES = 20  # of a code cell, blank lines not counted
 MOST_BYTES = 2_000_000

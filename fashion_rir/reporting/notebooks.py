@@ -5,7 +5,6 @@ no log, no timestamp, no widget state.
 """
 
 import os
-import re
 from pathlib import Path
 
 import nbformat
@@ -13,12 +12,6 @@ from nbformat import NotebookNode
 
 from fashion_rir.errors import FashionRirError
 from fashion_rir.system import whole_file
-
-NEAR = 0.0011  # one in the third decimal
-
-NEARLY = "nbval-nearly"  # the tag of a cell that is compared so
-
-DECIMALS = re.compile(r"-?\b\d+\.\d{3,}\b")
 
 # A GPU rounds differently; logs and progress bars are no result.
 ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"}
@@ -76,52 +69,6 @@ def clean(notebook: NotebookNode) -> NotebookNode:
             kept = [o for o in cell.outputs if not (_is_stderr(o) or _is_progress(o))]
             cell.outputs = [_without_widget(output) for output in kept]
     return tidy
-
-
-def near(text: str, reference: str) -> str:
-    """The reference, if the text differs from it by `NEAR` at most in numbers of three decimals.
-
-    Where two distances are nearly the same, another processor may rank them the other way round.
-
-    Args:
-        text: of an output, as it is now.
-        reference: of the same output, as it was committed.
-
-    Returns:
-        `reference` or, where anything else differs, `text`.
-
-    Example:
-        >>> near("mAP 0.646", "mAP 0.645")
-        'mAP 0.645'
-        >>> near("mAP 0.649", "mAP 0.645"), near("12 hits", "11 hits")
-        ('mAP 0.649', '12 hits')
-    """
-    now, before = DECIMALS.findall(text), DECIMALS.findall(reference)
-    is_same = DECIMALS.split(text) == DECIMALS.split(reference)
-    is_near = is_same and all(
-        len(one) == len(other) and abs(float(one) - float(other)) <= NEAR
-        for one, other in zip(now, before, strict=True)
-    )
-    return reference if is_near else text
-
-
-def near_outputs(outputs: list[NotebookNode], reference: list[NotebookNode]) -> list[NotebookNode]:
-    """A cell's outputs with each text as `near` gives it; they change in place.
-
-    Args:
-        outputs: as they are now.
-        reference: as they were committed.
-    """
-    pairs = zip(*([one for one in side if not _is_stderr(one)] for side in (outputs, reference)),
-                strict=False)  # fmt: skip
-    for one, other in pairs:
-        if "text" in one and "text" in other:
-            one["text"] = near(one["text"], other["text"])
-        shown, before = one.get("data", {}), other.get("data", {})
-        for kind in ("text/plain", "text/html"):
-            if kind in shown and kind in before:
-                shown[kind] = near(shown[kind], before[kind])
-    return outputs
 
 
 def _execute(notebook: NotebookNode, path: Path) -> None:

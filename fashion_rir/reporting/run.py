@@ -1,16 +1,24 @@
 """Run the notebooks of a profile in order, and make the report."""
 
+import json
 import os
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fashion_rir.errors import FashionRirError, unknown_name
 from fashion_rir.reporting import report
-from fashion_rir.system import standard_error_to
+from fashion_rir.system import standard_error_to, usable_cores
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.parameters import profile_parameters
+
+SECONDS_BETWEEN_LINES = 30  # of progress, while a notebook runs
+
+# What libraries of numbers read when they are imported. A container may give a process fewer cores
+# than the machine has, which they do not see.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def notebooks(workspace: Workspace) -> list[Path]:
@@ -43,7 +51,8 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
     Args:
         workspace: of the profile.
         chosen: from `choose`.
-        say: takes one progress line a notebook.
+        say: takes the lines of progress: where a notebook begins and ends, and twice a minute how
+            many of its cells are done.
 
     Returns:
         The report's index page.
@@ -59,18 +68,42 @@ def run(workspace: Workspace, chosen: list[Path], *, say: Callable[[str], None] 
     executed.mkdir(parents=True, exist_ok=True)
     for position, notebook in enumerate(chosen, start=1):
         start = time.perf_counter()
-        say(f"[{position}/{len(chosen)}] {notebook.stem} ...")
+        name, output = f"[{position}/{len(chosen)}] {notebook.stem}", executed / notebook.name
+        say(f"{name} ...")
         # What kernels and TensorFlow's C++ code log goes to a file, not between our lines.
-        with standard_error_to(executed / f"{notebook.stem}.log"):
+        log = standard_error_to(executed / f"{notebook.stem}.log")
+        with log, _progress(output, lambda said, name=name: say(f"{name}: {said}")):
             try:
-                _execute(workspace, notebook, executed / notebook.name, parameters[notebook])
+                _execute(workspace, notebook, output, parameters[notebook])
             except FashionRirError:
                 with suppress(FashionRirError, OSError):  # the error of the notebook says more
                     report.write(workspace)  # else it would show an earlier run's end
                 raise
-        say(f"[{position}/{len(chosen)}] {notebook.stem} done in "
-            f"{time.perf_counter() - start:.0f} s")  # fmt: skip
+        say(f"{name} done in {time.perf_counter() - start:.0f} s")
     return report.write(workspace)
+
+
+@contextmanager
+def _progress(output: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Say now and then how many cells of a notebook are done, as papermill writes it down."""
+    is_done = threading.Event()
+
+    def watch() -> None:
+        while not is_done.wait(SECONDS_BETWEEN_LINES):
+            with suppress(OSError, ValueError):  # it is being written
+                cells = json.loads(output.read_text(encoding="utf-8"))["cells"]
+                states = [cell["metadata"].get("papermill", {}).get("status") for cell in cells]
+                say(f"{states.count('completed')} of {len(cells)} cells")
+
+    with suppress(OSError):
+        output.unlink()  # of an earlier run
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        is_done.set()
+        watcher.join()
 
 
 def _parameters(workspace: Workspace, notebook: Path) -> dict[str, object]:
@@ -93,6 +126,8 @@ def _execute(
     workspace: Workspace, notebook: Path, output: Path, parameters: dict[str, object]
 ) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for variable in THREADS:
+        os.environ.setdefault(variable, str(usable_cores()))
     import papermill
     from nbclient.exceptions import DeadKernelError
 

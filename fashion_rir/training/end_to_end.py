@@ -7,6 +7,7 @@ another input mode, which is what the study's ablation does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import keras
 import numpy as np
@@ -16,6 +17,8 @@ from fashion_rir.embedding import backbones
 from fashion_rir.embedding.embed import batches, check_batch
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.training import augmentation, heads
+
+PREDICTED_AT_ONCE = 64  # pictures: as many as are embedded at once, so one graph does for both
 
 TRAINED = ("all", "all but batch normalisation", "head")
 
@@ -132,14 +135,47 @@ def behind_inputs(
         seed: of the augmentation.
 
     Returns:
-        A model from pictures 0 to 255, RGB, to the core's outputs.
+        A model from pictures 0 to 255, RGB, to the core's outputs. Without augmentation it is the
+        same one every time, so that TensorFlow traces it once.
 
     Raises:
         ParameterError: unknown input mode or augmentation.
     """
+    return (
+        _plain(core, input_mode) if augment == "none" else _built(core, input_mode, augment, seed)
+    )
+
+
+@lru_cache(maxsize=4)  # networks are large
+def _plain(core: keras.Model, input_mode: str) -> keras.Model:
+    return _built(core, input_mode, "none", 0)
+
+
+def _built(core: keras.Model, input_mode: str, augment: str, seed: int) -> keras.Model:
     inputs = keras.Input(core.input_shape[1:], dtype="uint8", name="image")
     pictures = augmentation.augmenter(augment, seed=seed)(inputs)
     return keras.Model(inputs, core(backbones.input_layers(pictures, input_mode)))
+
+
+def predict(model: keras.Model, pictures: np.ndarray) -> object:
+    """All outputs of a model, in batches of one shape, so that TensorFlow traces it once.
+
+    Args:
+        model: takes pictures.
+        pictures: shape (n, size, size, 3), at least one.
+
+    Returns:
+        As the model's output, of n rows.
+    """
+    parts = []
+    for start in range(0, len(pictures), PREDICTED_AT_ONCE):
+        part = pictures[start : start + PREDICTED_AT_ONCE]
+        batch = np.zeros((PREDICTED_AT_ONCE, *part.shape[1:]), part.dtype)
+        batch[: len(part)] = part
+        parts.append(model.predict_on_batch(batch))
+    return keras.tree.map_structure(
+        lambda *several: np.concatenate(several)[: len(pictures)], *parts
+    )
 
 
 @dataclass(frozen=True)

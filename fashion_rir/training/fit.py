@@ -1,13 +1,15 @@
 """Train a Keras model from arrays: seeded, resumable, and stopped before it does harm.
 
 Every epoch draws its batches, its dropout and its augmentation from the seed and the number of
-the epoch alone. So a run that was killed and goes on behind its last whole epoch ends with the
-same weights as one that was never interrupted.
+the epoch alone. So a run that was killed and goes on behind the last epoch that was kept ends with
+the same weights as one that was never interrupted.
 """
 
 import io
 import json
+import math
 import re
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +29,10 @@ SCHEDULES = ("constant", "cosine")
 OUT_OF_MEMORY = re.compile(
     "out of memory|resource_?exhausted|oom when allocating|memoryerror", re.IGNORECASE
 )
+
+# Seconds from one backup to the next: a kill costs no more than these, or one epoch if that takes
+# longer. To keep each epoch of a small head would take a quarter of its training.
+KEPT_EVERY = 2.0
 
 Rows = np.ndarray  # int64: which products a batch takes
 
@@ -273,7 +279,7 @@ class _StopAtNaN(keras.callbacks.Callback):
     def _stop(self, what: str) -> None:
         kept = "nothing was kept"
         if self._folder is not None and self._epoch > 0:
-            kept = f"the weights of the epoch before are kept in {_latest(self._folder)}"
+            kept = f"the weights of an epoch before are kept in {_latest(self._folder)}"
         raise TrainingError(
             f"{what} of epoch {self._epoch + 1}, so training stopped; {kept}. Lower the learning "
             "rate."
@@ -299,11 +305,12 @@ class _Progress(keras.callbacks.Callback):
 
 
 class _Backup(keras.callbacks.BackupAndRestore):
-    """Goes on behind the last whole epoch."""
+    """Goes on behind the last epoch that was kept: the first, and then one every `KEPT_EVERY`."""
 
     def __init__(self, folder: Path, curve: "_Curve") -> None:
         super().__init__(_latest(folder).parent, double_checkpoint=True, delete_checkpoint=False)
         self._folder, self._curve = folder, curve
+        self._kept_at = -math.inf
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         # A kill can leave Keras' own note of the epoch cut short, or one epoch behind the weights
@@ -320,6 +327,12 @@ class _Backup(keras.callbacks.BackupAndRestore):
             self._curve.read(epoch)
         # A run that was killed when it had just lost patience has no epoch left.
         self.model._initial_epoch = self.params["epochs"] if self._curve.is_whole() else epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        is_due = time.monotonic() - self._kept_at >= KEPT_EVERY
+        if is_due and not self._curve.is_whole():  # at the end the weights are kept anyway
+            super().on_epoch_end(epoch, logs)
+            self._kept_at = time.monotonic()
 
 
 class _Curve(keras.callbacks.Callback):

@@ -76,26 +76,3 @@ def test_clean_drops_progress_bars():
     )
     notebook = new_notebook(cells=[new_code_cell("run()", outputs=[bar])])
     assert notebooks.clean(notebook).cells[0].outputs == []
-
-
-def outputs_with(number: str, log: str = "W0000") -> list:
-    return [
-        new_output("stream", name="stderr", text=log),
-        new_output("stream", name="stdout", text=f"mAP {number}"),
-        new_output("display_data", {"text/plain": f"[{number}]", "image/png": number}),
-    ]
-
-
-def test_only_the_last_digits_of_numbers_may_differ():
-    reference = outputs_with("0.645", log="another")
-    near = notebooks.near_outputs(outputs_with("0.646"), reference)
-    assert [near[1].text, near[2].data["text/plain"]] == ["mAP 0.645", "[0.645]"]
-    assert near[2].data["image/png"] == "0.646"  # no text, so as it is
-    for far in ("0.647", "0.6450", "-0.645", "1.645"):
-        assert notebooks.near_outputs(outputs_with(far), reference) == outputs_with(far)
-
-
-def test_nbval_compares_so():
-    from nbval.plugin import IPyNbCell
-
-    assert IPyNbCell.compare_outputs.__module__ == "conftest"

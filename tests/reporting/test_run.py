@@ -78,6 +78,19 @@ def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
     assert "02-fails: it stopped before its end" in index.read_text(encoding="utf-8")
 
 
+def test_a_long_notebook_says_now_and_then_how_far_it_is(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SECONDS_BETWEEN_LINES", 0.05)
+    source = "import time\ntime.sleep(1)"
+    write_notebook(workspace.root / "notebooks" / "03-never.ipynb", [source, source])
+    lines: list[str] = []
+    run.run(workspace, run.choose(workspace, only="03"), say=lines.append)
+    said = [line.removeprefix("[1/1] 03-never: ") for line in lines[1:-1]]
+    assert "3 of 5 cells" in said  # title, parameters, those of the profile; then the first sleeps
+    assert lines[-1].startswith("[1/1] 03-never done in ")
+
+
 def test_what_ran_before_is_kept_with_the_profile_s_parameters(broken_off) -> None:
     executed = report.folder(broken_off[0]) / "notebooks"
     notebooks = sorted(path.name for path in executed.glob("*.ipynb"))

@@ -82,7 +82,7 @@ def test_the_figure_shows_every_count(table: pd.DataFrame) -> None:
 
 
 def test_notebook_09_shows_today_s_verdicts(table: pd.DataFrame) -> None:
-    """Its outputs are not compared by nbval, so that a new record does not break it unseen."""
+    """Said in words what to do when a new record has changed them."""
     notebook = nbformat.read(ROOT / "notebooks" / "09-thesis-ledger.ipynb", as_version=4)
     said = "\n".join(
         output.get("data", {}).get("text/markdown", "")

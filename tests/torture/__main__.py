@@ -3,13 +3,12 @@
     python -m torture [--minutes 30] [--kills 60] [--seed 1] [--only kills --only disks]
 
 Kills, full and read-only disks, two processes, hostile and drawn inputs, fuzzing (where atheris is
-installed), each notebook alone, and the demo study twice. `--minutes` is what the kills and the
-fuzzing take their shares of; the studies take as long as they take. `--only` names parts; the page
-says which were not run.
+installed), each notebook alone, and the study twice. Of `--minutes` the kills and the fuzzing take
+their shares; on 2 quiet cores the studies take about the rest. `--only` names parts; the page says
+which were not run.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+import study_runs
+from study_runs import NOTEBOOKS
+
 from fashion_rir.workspace import records as result_records
 from torture import comparison, disks, fuzz, kills, page
 
@@ -26,8 +28,8 @@ ROOT = Path(__file__).parents[2]
 # Share of the kills that each piece of work gets; the study's command takes long to start.
 KILLS = {"embedding": 0.4, "record and ledger writing": 0.25, "index saving": 0.2,
          "study step": 0.05, "head training": 0.05, "study command": 0.05}  # fmt: skip
-KILLING = 0.45  # share of the time, at most
-FUZZING = 0.15
+KILLING = 0.27  # share of the time, at most; the studies take about as much as is left
+FUZZING = 0.1
 BACKENDS = {"tensorflow": 0.0, "jax": 1e-5}  # how far numbers may differ, absolute
 NOT_ON = {"jax": ("10-storefront",)}  # its export to ONNX needs TensorFlow
 
@@ -144,18 +146,18 @@ def fuzzed(seconds: float) -> list[dict]:
 def each_notebook_alone() -> dict:
     """Each notebook in an empty folder of its own: it makes what it needs. What two notebooks
     record of the same inputs must be the same."""
-    numbers = [path.name[:2] for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))]
+    numbers = [path.name[:2] for path in NOTEBOOKS]
     with tempfile.TemporaryDirectory(prefix="alone-") as scratch:
         folders = {number: Path(scratch) / number for number in numbers}
 
         def run(number: str) -> str:
             process = start_study(folders[number], "tensorflow", 0, "--only", number)
-            words = process.communicate()[1]
+            words = process.communicate()[0]
             return f"notebook {number}: {words[-300:]}" if process.returncode else ""
 
         with ThreadPoolExecutor(max_workers=2) as pool:
             failed = [fault for fault in pool.map(run, numbers) if fault]
-        places = [folder / "reports" / "demo" / "results" for folder in folders.values()]
+        places = [study_runs.results(folder) for folder in folders.values()]
         return {"passed": len(numbers) - len(failed),
                 "losses": failed + comparison.contradictions(places)}  # fmt: skip
 
@@ -171,12 +173,12 @@ def studied(backend: str, tolerance: float) -> dict:
     with tempfile.TemporaryDirectory(prefix="study-") as scratch:
         folders = [Path(scratch) / name for name in ("one", "two")]
         started = [start_study(folder, backend, n) for n, folder in enumerate(folders)]
-        said = [process.communicate()[1] for process in started]
+        said = [process.communicate()[0] for process in started]
         failed = [text[-300:] for process, text in zip(started, said, strict=True)
                   if process.returncode]  # fmt: skip
         if failed:
             return {"name": name, "losses": failed}
-        places = [folder / "reports" / "demo" / "results" for folder in folders]
+        places = [study_runs.results(folder) for folder in folders]
         n_records = len(list(places[0].glob("*.json")))
         return {"name": name, "records": n_records, "tolerance": tolerance,
                 "losses": comparison.differences(*places, tolerance)}  # fmt: skip
@@ -184,18 +186,11 @@ def studied(backend: str, tolerance: float) -> dict:
 
 def start_study(folder: Path, backend: str, hash_seed: int, *options: str) -> subprocess.Popen:
     """The study's command in an empty folder."""
-    for name in ("notebooks", "reports"):
-        (folder / name).mkdir(parents=True)
-    for path in (ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"):
-        if path.stem not in NOT_ON.get(backend, ()):
-            (folder / "notebooks" / path.name).symlink_to(path)
-    (folder / "profiles").symlink_to(ROOT / "profiles")
-    (folder / "reports" / "full").symlink_to(ROOT / "reports" / "full")
-    environment = os.environ | {"FASHION_RIR_HOME": str(folder), "KERAS_BACKEND": backend,
-                                "PYTHONHASHSEED": str(hash_seed)}  # fmt: skip
-    command = [sys.executable, "-m", "fashion_rir", "study", "--profile", "demo", *options]
-    return subprocess.Popen(command, cwd=folder, env=environment, text=True,
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)  # fmt: skip
+    return study_runs.start(
+        folder, *options,
+        notebooks=[path for path in NOTEBOOKS if path.stem not in NOT_ON.get(backend, ())],
+        environment={"KERAS_BACKEND": backend, "PYTHONHASHSEED": str(hash_seed)},
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

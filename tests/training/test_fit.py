@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +100,14 @@ def truncate(path: Path, n_bytes: int | None = None) -> None:
     """Cut a file to its first bytes: to half of them, or to all but some."""
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2 if n_bytes is None else len(data) - n_bytes])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_epoch_is_kept() -> Iterator[None]:
+    """Although an epoch takes less than the seconds from one backup to the next."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(fit, "KEPT_EVERY", 0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +225,24 @@ def test_a_run_killed_twice_goes_on_to_the_same_end(
     assert_same_curve(train(state, model), curve)
     assert_same_weights(model, expected)
     assert (state / "finished.json").exists()
+
+
+def test_a_run_goes_on_from_its_first_epoch_where_later_ones_were_too_quick_to_be_kept(
+    whole: tuple[keras.Model, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, curve = whole
+    monkeypatch.setattr(fit, "KEPT_EVERY", 1000)
+    train_until_killed(tmp_path, network(), 2)
+    drawn: list[int] = []
+
+    def sampler(epoch: int) -> list[np.ndarray]:
+        drawn.append(epoch)
+        return shuffled(epoch)
+
+    model, pictures = network(), labelled_pictures(N_PICTURES, seed=0)
+    assert_same_curve(train(tmp_path, model, Batches(*pictures, sampler)), curve)
+    assert_same_weights(model, expected)
+    assert drawn[1:] == [1, 2]  # the second epoch was not kept; the batches began with the first
 
 
 def test_killed_before_the_first_backup(

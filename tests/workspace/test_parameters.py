@@ -33,6 +33,8 @@ WRONG = {"my_photo": "nowhere.jpg", "my_box": [9, 9, 1, 1]}
 # A model that was not trained yet is said to be missing, and left out.
 NEVER_WRONG = ("trained_models", "stored")
 MOST_SECONDS = 300
+# They train until each of their parameters has had its turn: for minutes.
+TRAINING = ("04-label-fine-tuning", "05-contrastive-training", "08-beyond-the-thesis")
 
 
 def code_cells(path: Path) -> list[tuple[bool, str]]:
@@ -75,8 +77,12 @@ def wrong_places(path: Path) -> dict[str, object]:
 
 
 def names_in(source: str) -> set[str]:
-    """The variables that a cell names."""
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+    """The variables that a cell names, and what it takes out of them, as `scratch.epochs`."""
+    nodes = list(ast.walk(ast.parse(source)))
+    taken = {f"{node.value.id}.{node.slice.value}" for node in nodes
+             if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
+             and isinstance(node.slice, ast.Constant)}  # fmt: skip
+    return taken | {node.id for node in nodes if isinstance(node, ast.Name)}
 
 
 class NoWord(Exception):
@@ -120,7 +126,9 @@ OPENED = {"profile", "catalogue", "sample_size", "seed", "weights", "engine"}
 def answers(
     cells: list[tuple[bool, str]], wrong: dict[str, object], seconds: int
 ) -> dict[str, Exception | None]:
-    """What the cells say of each wrong value, from the first cell that names its parameter.
+    """What the cells say of each wrong value, from the first cell that names its place.
+
+    A place that no cell takes out of its parameter is looked for from the parameter's first cell.
 
     Cells without an answer of their own run with good values; what stops them is raised. A
     parameter that no cell names has no answer.
@@ -129,6 +137,7 @@ def answers(
 
     namespace = {"display": display, "__name__": "__main__"}
     sources = [source for _, source in cells]
+    everywhere = set().union(*map(names_in, sources))
     found: dict[str, Exception | None] = {}
     for number, (is_parameters, source) in enumerate(cells):
         if not is_parameters:
@@ -137,7 +146,7 @@ def answers(
                 named = named | OPENED
             for place in wrong:
                 name = place.split(".")[0]
-                if place not in found and name in named:
+                if place not in found and (place if place in everywhere else name) in named:
                     changed = namespace | {name: wrong[place]}
                     found[place] = answer(sources[number:], changed, seconds)
         if len(found) == len(wrong):
@@ -150,16 +159,22 @@ def answers(
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Callable:
-    """What a notebook says of its wrong values; each in a folder that holds the real records."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks run, beside the real records; what one has embedded, the next reads."""
+    folder = tmp_path_factory.mktemp("study")
+    for name in ("notebooks", "profiles"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "reports").mkdir()
+    (folder / "reports" / "full").symlink_to(ROOT / "reports" / "full")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def said(folder: Path) -> Callable:
+    """What a notebook says of its wrong values."""
 
     @cache
-    def in_a_folder_of_its_own(path: Path) -> dict[str, Exception | None] | Exception:
-        folder = tmp_path_factory.mktemp(path.stem)
-        for name in ("notebooks", "profiles"):
-            (folder / name).symlink_to(ROOT / name)
-        (folder / "reports").mkdir()
-        (folder / "reports" / "full").symlink_to(ROOT / "reports" / "full")
+    def of_notebook(path: Path) -> dict[str, Exception | None] | Exception:
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setenv("FASHION_RIR_HOME", str(folder))
             monkeypatch.delenv("FASHION_RIR_ARCHIVE", raising=False)
@@ -169,7 +184,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Callable:
             except Exception as error:  # kept, or each parameter would run all of it again
                 return error
 
-    return in_a_folder_of_its_own
+    return of_notebook
 
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
@@ -179,7 +194,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     ("path", "place"),
-    [pytest.param(path, place, id=f"{path.stem}-{place}")
+    [pytest.param(path, place, id=f"{path.stem}-{place}",
+                  marks=[pytest.mark.long] * (path.stem in TRAINING))
      for path in NOTEBOOKS for place in wrong_places(path)],
 )  # fmt: skip
 def test_a_wrong_value_is_answered_by_one_sentence(path, place, said):

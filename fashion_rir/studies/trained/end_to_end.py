@@ -149,7 +149,7 @@ def train(study: Study, backbone: Backbone, task: Task) -> Trained:
         if task.n_classes is None:
             return {}
         network, asked = end_to_end.behind_inputs(core, mode), pictures[parts.is_test]
-        return task.scores(network.predict(asked, batch_size=64, verbose=0)["logits"])
+        return task.scores(end_to_end.predict(network, asked)["logits"])
 
     record = study.record("training", name, inputs,
                           lambda: runs.content(pd.concat(curves), seconds, scores()))  # fmt: skip

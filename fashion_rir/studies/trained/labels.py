@@ -280,7 +280,4 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
 
 def _features(core: keras.Model, input_mode: str, pictures: np.ndarray) -> np.ndarray:
     """The pooled features of the network below the head."""
-    inputs = keras.Input(core.input_shape[1:], dtype="uint8")
-    network = core.layers[1]
-    model = keras.Model(inputs, network(backbones.input_layers(inputs, input_mode)))
-    return model.predict(pictures, batch_size=64, verbose=0)
+    return end_to_end.predict(end_to_end.behind_inputs(core.layers[1], input_mode), pictures)

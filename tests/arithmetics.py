@@ -1,0 +1,113 @@
+"""Run the study as other processors would add it up, and compare with the committed notebooks.
+
+    python -m arithmetics [--all] [--keep FOLDER]
+
+Each arithmetic has a folder and one core of its own. What is printed is, by notebook, the largest
+difference of numbers with decimals as a share of the tolerance (`reporting/comparison.py`), and
+whatever is beyond it.
+"""
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import study_runs
+from study_runs import NOTEBOOKS, read
+
+from fashion_rir.reporting.comparison import compare_notebooks
+from fashion_rir.system import usable_cores
+
+AVX2 = {"DNNL_MAX_CPU_ISA": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell",
+        "FAISS_OPT_LEVEL": "AVX2"}  # fmt: skip
+
+ONE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+                     "TF_NUM_INTEROP_THREADS"), "1")  # fmt: skip
+
+# The tests run the study as the machine adds; these are run beside it.
+ARITHMETICS = {
+    "oneDNN, AVX2, one thread": {"TF_ENABLE_ONEDNN_OPTS": "1", **AVX2, **ONE},
+    "no oneDNN, one thread": {"TF_ENABLE_ONEDNN_OPTS": "0", "OPENBLAS_CORETYPE": "SkylakeX", **ONE},
+    "no oneDNN, AVX2, two threads": {"TF_ENABLE_ONEDNN_OPTS": "0", **AVX2},
+    "oneDNN, two threads": {"TF_ENABLE_ONEDNN_OPTS": "1", "OPENBLAS_CORETYPE": "SkylakeX"},
+}
+USUAL = 2  # how many of them are run if not all are asked for
+
+
+def main() -> None:
+    """Run them, and fail where a notebook differs."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--all", action="store_true", help=f"all, not the first {USUAL} only")
+    parser.add_argument("--keep", type=Path, help="run there, and take what an earlier run left")
+    given = parser.parse_args()
+    names = list(ARITHMETICS)[: None if given.all else USUAL]
+    with place(given.keep) as folder, ThreadPoolExecutor(usable_cores()) as pool:
+        homes = [folder / name.replace(", ", "-").replace(" ", "-") for name in names]
+        list(pool.map(run, names, homes))
+        faults = [fault for name, home in zip(names, homes, strict=True)
+                  for fault in differences(name, home)]  # fmt: skip
+    print(*faults, sep="\n")
+    sys.exit(bool(faults))
+
+
+@contextlib.contextmanager
+def place(kept: Path | None) -> Iterator[Path]:
+    """Where the studies run: a folder that stays, or one that goes."""
+    if kept is not None:
+        yield kept.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="arithmetics-") as folder:
+        yield Path(folder)
+
+
+def run(name: str, folder: Path) -> None:
+    """Run the study in an arithmetic, if it was not run there before."""
+    if study_runs.executed(folder, NOTEBOOKS[-1]).exists():
+        return
+    begun = time.monotonic()
+    with study_runs.start(folder, environment=variables(name)) as process:
+        said = [f"{name}: {line}" for line in process.stdout]
+    if process.returncode:
+        sys.exit("".join(said[-3:]))
+    print(f"{name}: all notebooks in {time.monotonic() - begun:.0f} s", flush=True)
+
+
+def variables(name: str) -> dict[str, str]:
+    """What makes the libraries add so; a processor without AVX-512 does so by itself."""
+    from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
+
+    wide = [one for one in __cpu_dispatch__
+            if __cpu_features__.get(one) and ("AVX512" in one or one == "X86_V4")]  # fmt: skip
+    found = dict(ARITHMETICS[name])
+    if not wide:
+        found.pop("OPENBLAS_CORETYPE", None)
+    elif "AVX2" in name:
+        found["NPY_DISABLE_CPU_FEATURES"] = " ".join(wide)
+    return found
+
+
+def differences(name: str, folder: Path) -> list[str]:
+    """Print how far each notebook is from the committed one.
+
+    Returns:
+        What is beyond the tolerance, one line each.
+    """
+    faults = []
+    for path in NOTEBOOKS:
+        found = compare_notebooks(read(study_runs.executed(folder, path)), read(path))
+        pairs = [(near.distance, near, cell) for cell, one in found.items() for near in one.numbers]
+        if pairs:
+            distance, near, cell = max(pairs, key=lambda pair: pair[0])
+            print(f"{name}: {path.stem}: {len(pairs)} numbers, at most {distance:.2f} of the "
+                  f"tolerance ({near.found} for {near.committed} in cell {cell})")  # fmt: skip
+        faults += [f"{name}: {path.stem}, cell {cell}: {fault}"
+                   for cell, one in found.items() for fault in one.faults]  # fmt: skip
+    return faults
+
+
+if __name__ == "__main__":
+    main()

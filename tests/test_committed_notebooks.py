@@ -1,0 +1,66 @@
+"""What the study shows in a fresh folder is what the committed notebooks show.
+
+The study runs once, by its own command, and its notebooks are held against the committed ones.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import study_runs
+from study_runs import NOTEBOOKS, read
+
+from fashion_rir.reporting import comparison
+
+LEAST_COMPARED = 0.85  # of the cells with an output; the rest is a matter of time
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder in which the study has run; each of its lines of progress is shown at once.
+
+    It runs as in an environment of `requirements-study.lock`, with no package of the extras.
+    """
+    folder = tmp_path_factory.mktemp("study")
+    blocked = tmp_path_factory.mktemp("blocked")
+    names = dict.fromkeys(study_runs.modules_of_extras())
+    (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules.update({names})\n")
+    path = os.pathsep.join([str(blocked), os.environ["PYTHONPATH"]])
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    said = []
+    with (
+        capture.global_and_fixture_disabled(),
+        study_runs.start(folder, environment={"PYTHONPATH": path}) as process,
+    ):
+        for line in process.stdout:
+            said.append(line)
+            print(line, end="", file=sys.stderr, flush=True)
+    assert process.returncode == 0, "".join(said[-3:])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(study: Path) -> dict[str, dict[str, comparison.Comparison]]:
+    """What differs, by notebook and cell."""
+    return {
+        path.stem: comparison.compare_notebooks(read(study_runs.executed(study, path)), read(path))
+        for path in NOTEBOOKS
+    }
+
+
+@pytest.mark.study
+@pytest.mark.parametrize(
+    ("path", "cell"),
+    [pytest.param(path, cell.id, id=f"{path.stem[:2]}-{cell.id}")
+     for path in NOTEBOOKS for cell in read(path).cells if cell.get("outputs")],
+)  # fmt: skip
+def test_the_study_shows_what_is_committed(compared, path, cell):
+    assert compared[path.stem][cell].faults == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nearly_all_of_a_notebook_is_compared(path):
+    shown = [cell for cell in read(path).cells if cell.get("outputs")]
+    left_out = [cell.id for cell in shown if not comparison.is_compared(cell)]
+    assert len(left_out) <= (1 - LEAST_COMPARED) * len(shown), left_out
