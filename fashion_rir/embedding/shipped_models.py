@@ -16,7 +16,7 @@ from fashion_rir.data import shipped, shipped_files
 from fashion_rir.data.catalog import Catalog
 from fashion_rir.embedding import backbones, reduction
 from fashion_rir.embedding.embed import Embedder
-from fashion_rir.embedding.embedded import Model
+from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import StoreError, unknown_name
 
 ABOUT = "embeddings.json"
@@ -54,7 +54,7 @@ class ShippedModel:
         """
         return _rows(catalog) >= 0
 
-    def embedded(self, catalog: Catalog) -> Model:
+    def embedded(self, catalog: Catalog) -> Embedded:
         """The reduced embeddings of a catalogue's products.
 
         Args:
@@ -75,7 +75,8 @@ class ShippedModel:
                 "out (`is_known`), or embed the catalogue by `fashion-rir embed`."
             )
         about = _reduced(self.metadata, self.codes.shape[1])
-        return self.reduction.decode(self.codes[rows]), about | {"data_hash": catalog.data_hash}
+        about |= {"data_hash": catalog.data_hash}
+        return Embedded(self.reduction.decode(self.codes[rows]), about)
 
     def backbone(self) -> backbones.Backbone:
         """The network that made the embeddings, with the shipped weights."""
