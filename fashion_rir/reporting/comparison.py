@@ -83,7 +83,8 @@ class Comparison:
                 self.faults.append(f"{pair.found} instead of {pair.committed} in {_short(found)}")
 
     def table(self, found: list["Row"], committed: list["Row"]) -> None:
-        """Take two tables in; rows that changed places are held against their own."""
+        """Take two tables in; columns and rows that changed places are held against their own."""
+        found = _columns_in_order_of(found, committed)
         if len(found) != len(committed):
             self.faults.append(f"{len(found)} rows instead of {len(committed)}")
             return
@@ -243,6 +244,19 @@ def _outputs(cell: NotebookNode) -> list[tuple[str, str]]:
             kind = next(kind for kind in KINDS if kind in output.data)
             found.append((kind, output.data[kind]))
     return found
+
+
+def _columns_in_order_of(found: list[Row], committed: list[Row]) -> list[Row]:
+    """The columns, put in the order of the committed ones where both have the same headings.
+
+    A table of a record has them in the alphabet's order if the record was read, not just made.
+    """
+    if not found or not committed or sorted(found[0]) != sorted(committed[0]):
+        return found
+    if len(set(found[0])) < len(found[0]) or len({len(row) for row in found}) > 1:
+        return found
+    places = [found[0].index(heading) for heading in committed[0]]
+    return [[row[place] for place in places] for row in found]
 
 
 def _in_order_of(found: list[Row], committed: list[Row]) -> list[Row]:

@@ -126,6 +126,12 @@ def test_a_row_that_changed_places_is_held_against_its_own():
     assert len(faults(found, committed)) == 2
 
 
+def test_columns_are_held_against_those_of_the_same_heading():
+    committed = shown(html=table(("", "mAP", "model"), ("0", "0.7", "pad")))
+    assert faults(shown(html=table(("", "model", "mAP"), ("0", "pad", "0.7"))), committed) == []
+    assert faults(shown(html=table(("", "model", "mAP"), ("0", "0.7", "pad"))), committed)
+
+
 def test_a_heading_that_spans_rows_stands_in_each():
     html = ("<table><tr><th rowspan='2'>g</th><th>0</th><td>a</td></tr>"
             "<tr><th>1</th><td>b</td></tr></table>between")  # fmt: skip

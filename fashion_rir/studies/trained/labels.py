@@ -323,7 +323,10 @@ def _fit_stage(
     chosen = {"fit": parts.is_fit, "validation": parts.is_validation}
     sets = {what: (pictures[mask], codes[mask]) for what, mask in chosen.items() if mask.any()}
     if is_head_only:
-        sets = {what: (_features(core, input_mode, x), y) for what, (x, y) in sets.items()}
+        sets = {
+            what: (end_to_end.pooled_features(core, input_mode, x), y)
+            for what, (x, y) in sets.items()
+        }
         model = core.get_layer("top")
     else:
         model = end_to_end.behind_inputs(core, input_mode, augment=plan.augment, seed=seed)
@@ -346,11 +349,6 @@ def _fit_stage(
         classifier, batches, fitting, loss=loss, metrics=["accuracy"],
         validation=sets.get("validation"), checkpoint=checkpoint, seed=seed,
     )  # fmt: skip
-
-
-def _features(core: keras.Model, input_mode: str, pictures: np.ndarray) -> np.ndarray:
-    """The pooled features of the network below the head."""
-    return end_to_end.predict(end_to_end.behind_inputs(core.layers[1], input_mode), pictures)
 
 
 def _predict(core: keras.Model, input_mode: str, pictures: np.ndarray) -> dict[str, np.ndarray]:
