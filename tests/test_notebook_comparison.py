@@ -1,10 +1,11 @@
-"""comparison: which differences between two runs of a notebook are faults."""
+"""notebook_comparison: which differences between two runs of a notebook are faults."""
 
+import notebook_comparison as comparison
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_comparison import compare
+from shown_tables import rows_of
 
-from fashion_rir.reporting import comparison
-from fashion_rir.reporting.comparison import compare, rows_of
 from fashion_rir.reporting.notebooks import WIDGET, WIDGET_NOTE
 
 
