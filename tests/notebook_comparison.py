@@ -16,8 +16,8 @@ from shown_tables import Row, rows_of
 
 from fashion_rir.reporting.notebooks import clean
 
-# How far apart two numbers may be, beyond rounding: `make arithmetics` prints the largest
-# differences between runs whose sums are added in other orders.
+# How far apart two numbers may be, beyond rounding. `make arithmetics` prints the largest
+# differences between runs whose sums are added in other orders, by which these are set.
 ABSOLUTE, RELATIVE = 0.02, 0.02
 
 REAL = "## On the real catalogue"  # what follows is read from records
