@@ -2,8 +2,7 @@
 
 from nbformat import NotebookNode
 from nbval.plugin import IPyNbCell
-
-from fashion_rir.reporting.comparison import compare
+from notebook_comparison import compare
 
 
 def compare_outputs(item: IPyNbCell, outputs: list, reference: list, skip_compare=None) -> bool:

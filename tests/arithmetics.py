@@ -3,7 +3,7 @@
     python -m arithmetics [--all] [--keep FOLDER]
 
 Each arithmetic has a folder and one core of its own. What is printed is, by notebook, the largest
-difference of numbers with decimals as a share of the tolerance (`reporting/comparison.py`), and
+difference of numbers with decimals as a share of the tolerance (`notebook_comparison.py`), and
 whatever is beyond it.
 """
 
@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import study_runs
+from notebook_comparison import compare_notebooks
 from study_runs import NOTEBOOKS, read
 
-from fashion_rir.reporting.comparison import compare_notebooks
 from fashion_rir.system import usable_cores
 
 AVX2 = {"DNNL_MAX_CPU_ISA": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OPENBLAS_CORETYPE": "Haswell",

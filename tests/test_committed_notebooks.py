@@ -7,11 +7,10 @@ import os
 import sys
 from pathlib import Path
 
+import notebook_comparison as comparison
 import pytest
 import study_runs
 from study_runs import NOTEBOOKS, read
-
-from fashion_rir.reporting import comparison
 
 LEAST_COMPARED = 0.85  # of the cells with an output; the rest is a matter of time
 

@@ -12,12 +12,12 @@ import pytest
 import typer
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_comparison import REAL
 from typer.testing import CliRunner
 
 from fashion_rir import command_line
 from fashion_rir.errors import ParameterError
 from fashion_rir.reporting import run
-from fashion_rir.reporting.comparison import REAL
 from fashion_rir.reporting.notebooks import WIDGET
 from fashion_rir.thesis import claims
 from fashion_rir.workspace.folders import open_workspace

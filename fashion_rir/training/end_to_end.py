@@ -178,6 +178,11 @@ def predict(model: keras.Model, pictures: np.ndarray) -> object:
     )
 
 
+def pooled_features(core: keras.Model, input_mode: str, pictures: np.ndarray) -> np.ndarray:
+    """What the network below the head makes of pictures, float32 (n, embedding_dim)."""
+    return predict(_plain(core.layers[1], input_mode), pictures)
+
+
 @dataclass(frozen=True)
 class TunedEmbedder:
     """A trained model as an `embed.Embedder`.

@@ -128,9 +128,7 @@ def write(record: Mapping[str, object], folder: Path) -> Path:
         RecordError: the place cannot be written; an earlier record stays as it was.
     """
     path = folder / f"{record['name']}.json"
-    # In the order of its making: a table of a record that is read has the same columns as of one
-    # that was just made.
-    text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     write_text(path, text, RecordError)
     return path
 

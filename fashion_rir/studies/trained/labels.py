@@ -128,7 +128,9 @@ class LabelTask:
         chosen = {"fit": parts.is_fit, "validation": parts.is_validation}
         shown = {what: pictures[mask] for what, mask in chosen.items() if mask.any()}
         if stage == "warm-up" or plan.core.trained == "head":
-            shown = {what: _features(core, mode, some) for what, some in shown.items()}
+            shown = {
+                what: end_to_end.pooled_features(core, mode, some) for what, some in shown.items()
+            }
             model = core.get_layer("top")
         else:
             model = end_to_end.behind_inputs(core, mode, augment=plan.augment, seed=self.seed)
@@ -276,8 +278,3 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _features(core: keras.Model, input_mode: str, pictures: np.ndarray) -> np.ndarray:
-    """The pooled features of the network below the head."""
-    return end_to_end.predict(end_to_end.behind_inputs(core.layers[1], input_mode), pictures)

@@ -10,14 +10,14 @@ from run to run and is left out.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 
 from nbformat import NotebookNode
+from shown_tables import Row, rows_of
 
 from fashion_rir.reporting.notebooks import clean
 
-# How far apart two numbers may be, beyond rounding: `make arithmetics` prints the largest
-# differences between runs whose sums are added in other orders.
+# How far apart two numbers may be, beyond rounding. `make arithmetics` prints the largest
+# differences between runs whose sums are added in other orders, by which these are set.
 ABSOLUTE, RELATIVE = 0.02, 0.02
 
 REAL = "## On the real catalogue"  # what follows is read from records
@@ -28,11 +28,6 @@ DECIMAL = re.compile(r"(?<![\w.])-?\d+(?:\.\d+(?:e[-+]?\d+)?|e[-+]?\d+)(?![\w]|\
 
 # What is no content: an address in memory, and a picture's size, which follows its rows.
 PASSING = re.compile(r"0x[0-9a-f]{6,16}|(?<=Figure size )\d+x\d+")
-
-# Headings of columns, and words behind numbers in a text, that tell of time or the machine.
-TIME = re.compile(
-    r"(?<![a-zA-Z'’])(?:s|ms|seconds|minutes|a second|times exact|relative)(?![a-zA-Z])"
-)
 
 TIMED = "nbval-ignore-output"  # tag of a cell whose output is a matter of time alone
 
@@ -82,8 +77,9 @@ class Comparison:
             if pair.distance > self.most:
                 self.faults.append(f"{pair.found} instead of {pair.committed} in {_short(found)}")
 
-    def table(self, found: list["Row"], committed: list["Row"]) -> None:
-        """Take two tables in; rows that changed places are held against their own."""
+    def table(self, found: list[Row], committed: list[Row]) -> None:
+        """Take two tables in; columns and rows that changed places are held against their own."""
+        found = _columns_in_order_of(found, committed)
         if len(found) != len(committed):
             self.faults.append(f"{len(found)} rows instead of {len(committed)}")
             return
@@ -93,9 +89,6 @@ class Comparison:
                 return
             for cell, before in zip(one, other, strict=True):
                 self.text(cell, before)
-
-
-Row = list[str]
 
 
 def compare(found: NotebookNode, committed: NotebookNode, *, most: float = 1.0) -> Comparison:
@@ -154,79 +147,6 @@ def is_compared(cell: NotebookNode) -> bool:
     return bool(cell.outputs) and TIMED not in cell.metadata.get("tags", [])
 
 
-def rows_of(html: str) -> list[Row]:
-    """The text of an HTML output: a row for each row of its tables, and one for each text between.
-
-    Columns that tell of time are left out; a heading that spans rows stands in each of them.
-
-    Example:
-        >>> rows_of("<table><tr><th></th><th>seconds</th><th>mAP</th></tr>"
-        ...         "<tr><th>pad</th><td>3.5</td><td>0.62</td></tr></table>")
-        [['', 'mAP'], ['pad', '0.62']]
-    """
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader.rows
-
-
-class _Reader(HTMLParser):
-    """Collects the rows of an HTML text."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.rows: list[Row] = []
-        self._row: Row | None = None
-        self._spans: dict[int, tuple[int, str]] = {}  # by column: rows left, text
-        self._rowspan, self._cell = 1, None
-        self._timed: set[int] = set()
-        self._is_hidden = False
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        if tag in ("style", "script"):
-            self._is_hidden = True
-        elif tag == "table":
-            self._spans, self._timed = {}, set()
-        elif tag == "tr":
-            self._row, self._headings = [], 0
-        elif tag in ("th", "td") and self._row is not None:
-            self._fill()
-            self._cell, self._rowspan = "", int(dict(attrs).get("rowspan") or 1)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("style", "script"):
-            self._is_hidden = False
-        elif tag in ("th", "td") and self._cell is not None:
-            text = " ".join(self._cell.split())
-            column = len(self._row)
-            if self._rowspan > 1:
-                self._spans[column] = (self._rowspan - 1, text)
-            if tag == "th" and column > 0 and TIME.search(text):
-                self._timed.add(column)
-            self._row.append(text)
-            self._cell = None
-        elif tag == "tr" and self._row is not None:
-            self._fill()
-            self.rows.append([c for i, c in enumerate(self._row) if i not in self._timed])
-            self._row = None
-
-    def handle_data(self, data: str) -> None:
-        if self._is_hidden:
-            return
-        if self._cell is not None:
-            self._cell += data
-        elif self._row is None and data.strip():
-            self.rows.append([" ".join(data.split())])
-
-    def _fill(self) -> None:
-        """Put what spans from a row above into this one."""
-        while (column := len(self._row)) in self._spans:
-            left, text = self._spans.pop(column)
-            if left > 1:
-                self._spans[column] = (left - 1, text)
-            self._row.append(text)
-
-
 def _outputs(cell: NotebookNode) -> list[tuple[str, str]]:
     """Kind and content of a cell's outputs as a reader sees them: the richest form, once."""
     tidy = clean(NotebookNode(nbformat=4, nbformat_minor=5, metadata={}, cells=[cell]))
@@ -243,6 +163,19 @@ def _outputs(cell: NotebookNode) -> list[tuple[str, str]]:
             kind = next(kind for kind in KINDS if kind in output.data)
             found.append((kind, output.data[kind]))
     return found
+
+
+def _columns_in_order_of(found: list[Row], committed: list[Row]) -> list[Row]:
+    """The columns, put in the order of the committed ones where both have the same headings.
+
+    A table of a record has them in the alphabet's order if the record was read, not just made.
+    """
+    if not found or not committed or sorted(found[0]) != sorted(committed[0]):
+        return found
+    if len(set(found[0])) < len(found[0]) or len({len(row) for row in found}) > 1:
+        return found
+    places = [found[0].index(heading) for heading in committed[0]]
+    return [[row[place] for place in places] for row in found]
 
 
 def _in_order_of(found: list[Row], committed: list[Row]) -> list[Row]:

@@ -1,10 +1,11 @@
-"""comparison: which differences between two runs of a notebook are faults."""
+"""notebook_comparison: which differences between two runs of a notebook are faults."""
 
+import notebook_comparison as comparison
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from notebook_comparison import compare
+from shown_tables import rows_of
 
-from fashion_rir.reporting import comparison
-from fashion_rir.reporting.comparison import compare, rows_of
 from fashion_rir.reporting.notebooks import WIDGET, WIDGET_NOTE
 
 
@@ -124,6 +125,12 @@ def test_a_row_that_changed_places_is_held_against_its_own():
     committed = shown(html=table(head, ("0", "a", "0.62", "0.3"), ("1", "b", "0.62", "0.0")))
     found = shown(html=table(head, ("0", "b", "0.62", "0.3"), ("1", "a", "0.62", "0.0")))
     assert len(faults(found, committed)) == 2
+
+
+def test_columns_are_held_against_those_of_the_same_heading():
+    committed = shown(html=table(("", "mAP", "model"), ("0", "0.7", "pad")))
+    assert faults(shown(html=table(("", "model", "mAP"), ("0", "pad", "0.7"))), committed) == []
+    assert faults(shown(html=table(("", "model", "mAP"), ("0", "0.7", "pad"))), committed)
 
 
 def test_a_heading_that_spans_rows_stands_in_each():
