@@ -128,9 +128,8 @@ class LabelTask:
         chosen = {"fit": parts.is_fit, "validation": parts.is_validation}
         shown = {what: pictures[mask] for what, mask in chosen.items() if mask.any()}
         if stage == "warm-up" or plan.core.trained == "head":
-            shown = {
-                what: end_to_end.pooled_features(core, mode, some) for what, some in shown.items()
-            }
+            shown = {what: end_to_end.pooled_features(core, mode, some)
+                     for what, some in shown.items()}  # fmt: skip
             model = core.get_layer("top")
         else:
             model = end_to_end.behind_inputs(core, mode, augment=plan.augment, seed=self.seed)
