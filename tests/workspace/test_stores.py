@@ -15,7 +15,7 @@ from fashion_rir.workspace.folders import Workspace
 
 @pytest.fixture(scope="module")
 def products(tmp_path_factory: pytest.TempPathFactory) -> catalog.Catalog:
-    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=20))
+    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=60))
 
 
 def store(workspace: Workspace, products: catalog.Catalog, name: str, **metadata: str) -> None:
@@ -33,4 +33,4 @@ def test_a_store_of_the_old_layout_is_named(tmp_path: Path, products: catalog.Ca
     store(workspace, products, "pretrained-" + "x" * 80)
     for name in ("label-h-seed20", "pretrained-" + "x" * 80):
         part, found = stores.stored_model(workspace, products, name)
-        assert (len(part), found.metadata["model"]) == (20, name)
+        assert (len(part), found.metadata["model"]) == (60, name)
