@@ -43,7 +43,10 @@ def model_table(
     Raises:
         RecordError: no record is left.
     """
-    records, left_out = _comparable(read_kind(folder, "retrieval"), data_hash, measure)
+    kinds: dict[str, list[Record]] = {"retrieval": [], "training": [], "cost": []}
+    for record in read_kind(folder):
+        kinds.setdefault(record["kind"], []).append(record)
+    records, left_out = _comparable(kinds["retrieval"], data_hash, measure)
     if not records:
         raise RecordError(
             f"{folder} has no retrieval record by {measure} of this catalogue under both "
@@ -61,7 +64,7 @@ def model_table(
             said = [word for word in (protocol, average) if word not in ("held_out", "micro")]
             for name, (label, metric) in COLUMNS.items():
                 table[" ".join([name, *said])] = found[f"{label} {metric}"]
-    return _with_costs(table, folder, groups).sort_values("mAP", ascending=False), left_out
+    return _with_costs(table, kinds, groups).sort_values("mAP", ascending=False), left_out
 
 
 def pareto_front(
@@ -126,12 +129,13 @@ def _comparable(
 
 
 def _with_costs(
-    table: pd.DataFrame, folder: Path, groups: Mapping[str, Sequence[Record]]
+    table: pd.DataFrame,
+    kinds: Mapping[str, Sequence[Record]],
+    groups: Mapping[str, Sequence[Record]],
 ) -> pd.DataFrame:
     """The table with what each model costs to train and to embed."""
-    trainings = read_kind(folder, "training")
-    seconds = {one["inputs_hash"]: one["timings"]["training_seconds"] for one in trainings}
-    measured = [one["timings"]["ms_an_image"] for one in read_kind(folder, "cost")]
+    seconds = {one["inputs_hash"]: one["timings"]["training_seconds"] for one in kinds["training"]}
+    measured = [one["timings"]["ms_an_image"] for one in kinds["cost"]]
     costs = {name: cost for some in measured for name, cost in some.items()}
     trained = [
         float(np.mean([training_cost(one["inputs"]["model"], seconds) for one in groups[name]]))

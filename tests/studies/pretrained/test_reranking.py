@@ -29,6 +29,7 @@ from fashion_rir.studies.pretrained.reranking import (
 from fashion_rir.studies.study import Study
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
+from fashion_rir.workspace.short_names import joint_name
 
 SEED = 20
 N = 80
@@ -226,13 +227,14 @@ def test_two_models_are_weighted(workspace, shop, asking, base, other) -> None:
     vectors, metadata = concatenate(
         Study(workspace, shop, SEED), [base, other], asking, first_shares=(0.0, 1.0)
     )
-    assert metadata["model"] == "net+other+weighted"
-    share = result_records.read(workspace.results, "choice-net+other+weighted")["chosen"]["share"]
+    name = f"{joint_name(['net', 'other'])}+weighted"
+    assert (metadata["model"], metadata["transform"]) == (name, "weighted")
+    share = result_records.read(workspace.results, f"choice-{name}")["chosen"]["share"]
     chosen = base[0] if share == 1 else other[0]
     unit = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
     kept = vectors[:, :6] if share == 1 else vectors[:, 6:]
     assert kept == pytest.approx(unit, abs=1e-6)
-    record = result_records.read(workspace.results, "net+other+weighted-cosine")
+    record = result_records.read(workspace.results, f"{name}-cosine")
     assert record["inputs"]["model"]["backbone"] == "net+other"
 
 

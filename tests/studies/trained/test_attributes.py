@@ -19,7 +19,7 @@ from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.training.heads import HeadSettings, JoinShares
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
-from fashion_rir.workspace.short_names import joint_name
+from fashion_rir.workspace.short_names import joint_name, short_name
 
 N, DIM = 80, 12
 SMALL_GRID = {"temperature": (0.3, 1.0), "baseColour": (0.1,), "stored": (0.0, 0.1)}
@@ -176,7 +176,7 @@ def test_the_groups_name_records_that_the_notebook_writes():
     both = joint_name(["a", "b"])
     assert groups["joined"] == [f"attributes-final-{both}-seed{s}-joined-cosine" for s in (1, 2)]
     assert groups["type-first, seeds averaged"] == [
-        f"attributes-final-{both}-seeds1+2-type-first-cosine"
+        short_name(f"attributes-final-{both}-seeds1+2-type-first-cosine")
     ]
     contrastive = names.contrastive_groups(["a"], [1])
     assert contrastive["triplet head"] == ["triplet-a-seed1-projection-cosine"]

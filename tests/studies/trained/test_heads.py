@@ -100,7 +100,8 @@ def fail(*_: object, **__: object) -> None:
 
 def test_the_record_says_what_was_trained(workspace, shop, parts, run) -> None:
     record = run.record
-    assert run.name == record["name"] == f"dense16-{RESIZED}+{RESNET50}-seed21"
+    name = f"dense16-{joint_name([RESIZED, RESNET50])}-seed21"
+    assert run.name == record["name"] == name
     assert result_records.read(workspace.results, run.name) == json.loads(json.dumps(record))
     assert record["kind"] == "training"
     inputs = record["inputs"]

@@ -330,7 +330,8 @@ def test_settled_statistics_share_the_training_and_are_recorded_apart(
     assert settled.record["curve"] == trained["g"].record["curve"]
     before, after = trained["g"].record["inputs"], settled.record["inputs"]
     assert "statistics" not in before
-    assert {name: after[name] for name in before} == before
+    assert {name: after[name] for name in before} == before | {"model": after["model"]}
+    assert after["model"] == before["model"] | {"statistics": "settled"}
     assert after["statistics"] == "settled"
     own, new = (values(model.core.get_layer("tiny")) for model in (trained["g"], settled))
     names = {name.split()[1] for name in own if not np.array_equal(own[name], new[name])}
