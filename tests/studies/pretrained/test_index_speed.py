@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir.data.catalog import Catalog
+from fashion_rir.data.catalog import COLUMNS, Catalog
 from fashion_rir.search import indexes
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.pretrained import index_speed
@@ -26,7 +26,9 @@ from fashion_rir.workspace.folders import Workspace
 
 VECTORS = np.random.default_rng(0).standard_normal((300, 16), dtype=np.float32)
 IDS = np.arange(300) + 5000
-PRODUCTS = pd.DataFrame({"id": IDS, "image_sha256": IDS.astype(str), "articleType": "Shirts"})
+PRODUCTS = pd.DataFrame(
+    dict.fromkeys(COLUMNS, "drawn") | {"id": IDS, "image_sha256": IDS.astype(str)}
+)
 SHOP = Catalog(PRODUCTS, source=None, listed=PRODUCTS)
 
 
@@ -94,7 +96,7 @@ def test_times_stand_under_timings_only(record: dict) -> None:
 def test_the_record_is_written(record: dict, workspace: Workspace) -> None:
     assert (record["kind"], record["name"]) == ("index_benchmark", "indexes-random")
     assert record["inputs"] == {
-        "profile": "demo", "data_hash": "abc", "model": "random", "n_products": 300,
+        "profile": "demo", "data_hash": SHOP.data_hash, "model": "random", "n_products": 300,
         "n_queries": 30, "embedding_dim": 16,
     }  # fmt: skip
     assert result_records.read(workspace.results, record["name"]) == json.loads(json.dumps(record))
