@@ -3,8 +3,8 @@
     python -m arithmetics [--all] [--keep FOLDER]
 
 Each arithmetic has a folder and one core of its own. What is printed is, by notebook, the largest
-difference of numbers with decimals as a share of the tolerance (`notebook_comparison.py`), and
-whatever is beyond it.
+difference of numbers with decimals, and whatever is beyond the tolerance, which stands in
+`notebook_comparison.py`.
 """
 
 import argparse
@@ -102,8 +102,8 @@ def differences(name: str, folder: Path) -> list[str]:
         pairs = [(near.distance, near, cell) for cell, one in found.items() for near in one.numbers]
         if pairs:
             distance, near, cell = max(pairs, key=lambda pair: pair[0])
-            print(f"{name}: {path.stem}: {len(pairs)} numbers, at most {distance:.2f} of the "
-                  f"tolerance ({near.found} for {near.committed} in cell {cell})")  # fmt: skip
+            print(f"{name}: {path.stem}: {len(pairs)} numbers, at most {distance:.5f} apart "
+                  f"({near.found} for {near.committed} in cell {cell})")  # fmt: skip
         faults += [f"{name}: {path.stem}, cell {cell}: {fault}"
                    for cell, one in found.items() for fault in one.faults]  # fmt: skip
     return faults
