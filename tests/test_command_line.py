@@ -16,7 +16,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 from fashion_rir import command_line
 from fashion_rir.data import catalog, download
 from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.studies.names import head_name
 from fashion_rir.workspace import folders
+from fashion_rir.workspace.short_names import short_name
 
 ROOT = Path(__file__).parents[1]
 Command = tuple[int, str, str]
@@ -100,10 +102,11 @@ def test_evaluate_without_records(call) -> None:
 def test_evaluate_prints_a_table_for_each_set_of_products(call, home: Path) -> None:
     folder = home / "reports" / "full" / "results"
     folder.mkdir(parents=True)
-    joined = "dense512-mobilenetv2-128-resize+mobilenetv2-128-pad+resnet50-224-pad-seed20-posterior"
+    sources = ["mobilenetv2-128-resize", "mobilenetv2-128-pad", "resnet50-224-pad"]
+    joined = head_name("dense512", sources, 20) + "-posterior"
     for name in ("chance-cosine", "resnet50-224-pad-cosine", "label-g-seed20-cosine",
                  f"{joined}-cosine"):  # fmt: skip
-        path = ROOT / "reports" / "full" / "results" / f"{name}.json"
+        path = ROOT / "reports" / "full" / "results" / f"{short_name(name)}.json"
         (folder / path.name).write_bytes(path.read_bytes())
     code, out, err = call("evaluate", "--profile", "full")
     assert (code, err) == (0, "")
