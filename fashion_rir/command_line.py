@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from fashion_rir.errors import FashionRirError, ParameterError, StoreError
+from fashion_rir.errors import FashionRirError, ParameterError
 from fashion_rir.system import standard_error_to
 
 INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
+
+OWN_SEED = 20  # of what is drawn for a catalogue of one's own
 
 BASELINES = "02-pretrained-baselines"  # the notebook whose parameters are those of `embed`
 
@@ -262,6 +264,45 @@ def embed(
 
 
 @app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="Holds the photos, in folders or not.")],
+    table: Annotated[
+        Path | None, typer.Option(help="CSV, Excel or Parquet; one row a product.")
+    ] = None,
+    columns: Annotated[
+        Path | None,
+        typer.Option(help="YAML that says what the columns are. [default: drafted]"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the catalogue. [default: the folder's]")]
+    = None,
+    backbone: Backbone = "mobilenetv2",
+    weights: Annotated[str, typer.Option(help="imagenet, none (random), or a file.")] = "imagenet",
+    preprocessing: Preprocessing = "resize",
+    image_size: Size = None,
+    engine: Annotated[str, typer.Option(help="onnx, or keras.")] = "onnx",
+) -> None:  # fmt: skip
+    """Make a catalogue of your own photos, to be searched; run again, it takes in what is new.
+
+    Example: fashion-rir index photos --table products.csv --name my-shop
+    """
+    from fashion_rir.embedding.backbones import BACKBONES
+    from fashion_rir.errors import unknown_name
+    from fashion_rir.workspace import indexing
+    from fashion_rir.workspace.folders import open_own
+
+    workspace = open_own(name or indexing.name_of(folder))
+    listing = indexing.list_products(folder, table, columns, typer.echo)
+    if backbone not in BACKBONES:
+        raise unknown_name("backbone", backbone, BACKBONES)
+    size = image_size or BACKBONES[backbone].image_size
+    network = {"backbone": backbone, "weights": weights, "image_size": size, "seed": OWN_SEED}
+    parameters = network | {"catalogue": workspace.profile, "sample_size": None,
+                            "preprocessing": preprocessing, "engine": engine}  # fmt: skip
+    indexing.index(workspace, listing, _build(network), parameters, typer.echo)
+    typer.echo(f"See it by `fashion-rir storefront --catalogue {workspace.profile}`")
+
+
+@app.command()
 def sweep(
     model: Annotated[
         list[str],
@@ -316,40 +357,37 @@ def search(
     Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
     """
     from fashion_rir.data import images
-    from fashion_rir.embedding import embed
-    from fashion_rir.embedding.store import FeatureStore
-    from fashion_rir.search.gallery import Gallery
+    from fashion_rir.workspace import photo_search
 
     query = images.decode(image)
-    workspace = _workspace(profile)
-    products = _load(workspace, catalogue).products.set_index("image_name")
-    network = _build(_network(workspace, backbone, weights, image_size, seed))
-    metadata = network.metadata(preprocessing)
-    store = FeatureStore.open(workspace.feature_store(metadata["model"]))
-    store.require(metadata)
-    names, matrix = store.load()
-    absent = [name for name in names if name not in products.index]
-    if absent:
-        raise StoreError(
-            f"{store.path} holds {len(absent)} photos that the catalogue lacks (first: "
-            f"{absent[0]}); name the catalogue that it was made from."
-        )
-    products = products.loc[names].set_index("id")
-    gallery = Gallery(matrix, products.index, measure)
-    vector = embed.embed_image(query, network, preprocessing=preprocessing)
-    matches = gallery.search(vector[None], k)
-    typer.echo(f"{profile}: the {matches.ids.shape[1]} nearest of {len(gallery):,} products by "
-               f"{metadata['model']} ({metadata['weights']}), {measure}\n"
+    workspace = _workspace(_profile_of(catalogue, profile))
+    if workspace.is_own:
+        from fashion_rir.data import own_catalogue
+
+        said = own_catalogue.parameters(workspace.own_home)
+        network = {name: said[name] for name in ("backbone", "weights", "image_size", "seed")}
+        preprocessing = said["preprocessing"]
+    else:
+        network = _network(workspace, backbone, weights, image_size, seed)
+    products, embedder = _load(workspace, catalogue), _build(network)
+    found, n_products = photo_search.nearest(workspace, products, query, (embedder, preprocessing),
+                                             (measure, k))  # fmt: skip
+    about = embedder.metadata(preprocessing)
+    typer.echo(f"{workspace.profile}: the {len(found)} nearest of {n_products:,} products by "
+               f"{about['model']} ({about['weights']}), {measure}\n"
                f"{'id':>6}  {'distance':>9}  {'articleType':<20}  productDisplayName")  # fmt: skip
-    for product, distance in zip(matches.ids[0], matches.distances[0], strict=True):
-        row = products.loc[product]
-        typer.echo(f"{product:>6}  {distance:9.4f}  {row['articleType']:<20.20}  "
-                   f"{row['productDisplayName']}")  # fmt: skip
+    texts = ["articleType", "productDisplayName"]
+    for row in found.assign(**found[texts].fillna("")).itertuples():
+        typer.echo(f"{row.shown_id:>6}  {row.distance:9.4f}  {row.articleType:<20.20}  "
+                   f"{row.productDisplayName}")  # fmt: skip
 
 
 @app.command()
 def storefront(
     profile: Profile = "demo",
+    catalogue: Annotated[
+        str | None, typer.Option(help="The name of your own, from `fashion-rir index`.")
+    ] = None,
     port: Annotated[int, typer.Option(help="The next free one is taken if it is in use.")] = 8866,
     ip: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
@@ -363,7 +401,7 @@ def storefront(
     from fashion_rir.studies.analysis import tsne
     from fashion_rir.workspace.parameters import profile_parameters
 
-    workspace = _workspace(profile)
+    workspace = _own_workspace(catalogue) if catalogue else _workspace(profile)
     parameters = profile_parameters(workspace, server.NOTEBOOK)
     if not server.is_loopback(ip):
         typer.secho(server.WARNING.format(ip=ip), fg="yellow", err=True)
@@ -408,6 +446,28 @@ def evaluate(
         typer.echo("\n".join((*side_by_side, f"Weights: {', '.join(trained) or 'none'}\n")))
     if n_without:
         typer.echo(f"{n_without} records are left out: they were not scored so.")
+
+
+def _profile_of(catalogue: str | None, profile: str) -> str:
+    """The name of a catalogue of one's own, if one is named; else the profile."""
+    from fashion_rir.workspace.folders import own_names
+
+    return catalogue if catalogue in own_names() else profile
+
+
+def _own_workspace(name: str):
+    """The workspace of a catalogue that `index` has made."""
+    from fashion_rir.errors import unknown_name
+    from fashion_rir.workspace.folders import own_names
+
+    if name not in own_names():
+        if not own_names():
+            raise ParameterError(
+                f"There is no catalogue {name!r}; make it by `fashion-rir index FOLDER --name "
+                f"{name}`, or name a profile by --profile."
+            )
+        raise unknown_name("catalogue", name, own_names())
+    return _workspace(name)
 
 
 def _workspace(profile: str = "demo"):
@@ -474,6 +534,6 @@ def _load(workspace, catalogue: str | None):
             _said(workspace, "catalogue"), sample_size=_said(workspace, "sample_size"),
             seed=_said(workspace, "seed"),
         )  # fmt: skip
-    if catalogue in ("demo", "real"):
+    if catalogue in ("demo", "real", workspace.profile):
         return workspace.load_catalog(catalogue)
     return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")

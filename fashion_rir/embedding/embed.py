@@ -96,8 +96,9 @@ def fill(
         The store.
     """
     done = set(store.image_names())
-    names = [name for name in catalog.products["image_name"] if name not in done]
-    with tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=store.metadata["model"],
+    wanted = list(dict.fromkeys(catalog.products["image_name"]))  # two may share a photo
+    names = [name for name in wanted if name not in done]
+    with tqdm(total=len(wanted), initial=len(wanted) - len(names), desc=store.metadata["model"],
               unit="image", leave=False) as bar:  # fmt: skip
         for batch_names, rows in missing(names):
             store.append(batch_names, rows)

@@ -62,6 +62,7 @@ class Storefront(anywidget.AnyWidget):
         super().__init__(
             shop_info={
                 "catalogue": shop.workspace.profile,
+                "is_own": shop.workspace.is_own,
                 "n_products": len(shop.products),
                 "models": self._names,
                 "model": first,
@@ -92,7 +93,7 @@ class Storefront(anywidget.AnyWidget):
             "csv": self._csv, "map": self._map,
         }  # fmt: skip
         try:
-            asked = messages.read(message, self._names)
+            asked = messages.read(message, self._names, list(self._shop.choices))
             reply, out = ways[asked.kind](asked, bytes(buffers[0]) if buffers else b"")
         except FashionRirError as error:
             reply, out = {"kind": "error", "text": str(error)}, []
@@ -197,7 +198,7 @@ class Storefront(anywidget.AnyWidget):
         products = self._shop.products
         return [
             {
-                "id": int(products["id"].iloc[row]),
+                "id": self._shop.shown_ids[row],
                 "name": _text(products["productDisplayName"].iloc[row]),
                 "attributes": search.product_attributes(self._shop, row),
             }

@@ -34,7 +34,7 @@ FAULTS = {
     "page": f"There are pages 0 to {MOST_PAGES - 1}, not {{value}}.",
     "threshold": "A threshold is a distance, not {value}.",
     "wanted": "The filters are texts by attribute, but {name} is {value}.",
-    "product": "A product is asked for by its number, not by {value}; pick another.",
+    "product": "A product is asked for by its id, not by {value}; pick another.",
     "box": BAD_BOX,
 }
 
@@ -49,7 +49,14 @@ def _known(what: str, name: str, known: Sequence[str]) -> str:
 
 Measure = Annotated[str, AfterValidator(partial(_known, "similarity measure", known=MEASURES))]
 
-Filter = Annotated[str, AfterValidator(partial(_known, "filter", known=FILTERS))]
+
+def _offered(name: str, info: ValidationInfo) -> str:
+    return _known("filter", name, (info.context or {}).get("filters", FILTERS))
+
+
+Filter = Annotated[str, AfterValidator(_offered)]
+
+ProductId = int | Annotated[str, Field(max_length=300)]  # a text in a catalogue of one's own
 
 
 class Checked(pydantic.BaseModel):
@@ -67,7 +74,7 @@ class Settings(Checked):
         n_results: products a page, one of `PAGE_SIZES`.
         page: from 0.
         threshold: the largest distance that counts as a match; None if any does.
-        wanted: a value by attribute, of `shop.FILTERS`.
+        wanted: a value by attribute, of the shop's filters.
     """
 
     model: str
@@ -123,7 +130,7 @@ class Query(Checked):
 
     kind: Literal["search", "csv", "map"]
     settings: Settings
-    product: int | None = None
+    product: ProductId | None = None
     box: Box | None = None
 
 
@@ -132,18 +139,20 @@ Message = Picks | Upload | Query
 READER = pydantic.TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
-def read(message: object, models: Sequence[str]) -> Message:
+def read(message: object, models: Sequence[str], filters: Sequence[str] = FILTERS) -> Message:
     """A message as a browser sent it, checked: nothing in it is trusted.
 
     Args:
         message: what came.
         models: those that may be chosen.
+        filters: those that the shop offers.
 
     Raises:
         ParameterError: something that is not allowed; says what, and what is.
     """
     try:
-        return READER.validate_python(message, context={"models": models})
+        return READER.validate_python(message, 
+                                       context={"models": models, "filters": filters})  # fmt: skip
     except pydantic.ValidationError as error:
         fault = error.errors(include_url=False)[0]
         named = fault.get("ctx", {}).get("error")

@@ -22,7 +22,7 @@ from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.floors import MeanColour, RawPixels
 from fashion_rir.embedding.onnx_engine import ExportedBackbone
 from fashion_rir.embedding.store import FeatureStore
-from fashion_rir.errors import FashionRirError, RecordError, StoreError
+from fashion_rir.errors import FashionRirError, ParameterError, RecordError, StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.shop import Shop
 from fashion_rir.system import write_text
@@ -239,7 +239,14 @@ def _calibrated(shop: Shop, gallery: Gallery) -> dict[str, list[float]]:
     from fashion_rir.data import splits
     from fashion_rir.evaluation import thresholds
 
-    is_test = splits.is_test_product(shop.products, seed=SEED)
+    nothing = {"thresholds": [], "precision": [], "recall": []}
+    try:
+        is_test = splits.is_test_product(shop.products, seed=SEED)
+    except ParameterError:  # a catalogue of one's own may have too few products, or no types
+        return nothing
+    is_test &= shop.products["articleType"].notna().to_numpy()
+    if not is_test.any():
+        return nothing
     queries = np.flatnonzero(splits.sample_queries(is_test, N_QUERIES, seed=SEED))
     generator = np.random.default_rng(SEED)
     others = np.sort(generator.permutation(np.flatnonzero(~is_test))[: thresholds.MAX_GALLERY])
@@ -248,7 +255,7 @@ def _calibrated(shop: Shop, gallery: Gallery) -> dict[str, list[float]]:
     distances = paired.distances(gallery.vectors[queries])
     is_match = types[queries][:, None] == types[others]
     if is_match.all() or not is_match.any():
-        return {"thresholds": [], "precision": [], "recall": []}
+        return nothing
     return thresholds.thinned(thresholds.threshold_curve(distances, is_match))
 
 

@@ -20,6 +20,8 @@ MakeMap = Callable[[Workspace, Catalog, Model, MapSettings], object]
 
 MAP_PRODUCTS = 5000  # a map of more products takes minutes: notebook 07 makes it
 
+LEAST_MAP_PRODUCTS = 100  # a map of fewer shows nothing
+
 
 def prepare(
     workspace: Workspace,
@@ -63,7 +65,7 @@ def prepare(
     for measure in MEASURES:
         gallery = models.open_gallery(shop, first, measure, say)[0]
         models.calibration(shop, first, gallery, say)
-    if make_map and len(catalog) <= MAP_PRODUCTS:
+    if make_map and LEAST_MAP_PRODUCTS <= len(catalog) <= MAP_PRODUCTS:
         _map_model(shop, first, make_map, say)
     return shop
 

@@ -256,7 +256,7 @@ function render({ model, el }) {
     updateThreshold();
     const photos = buffers.slice(0, message.cards.length);
     const queried = message.query_card; // of a product; an upload has none
-    if (queried && shownProduct !== queried.id)
+    if (queried && String(shownProduct) !== String(queried.id))
       showQuery(buffers[buffers.length - 1], altOf(queried), `${queried.name} (no. ${queried.id})`);
     shownProduct = queried?.id ?? null;
     forget(results);
@@ -510,7 +510,7 @@ function render({ model, el }) {
     const page = Number.isInteger(number("page")) ? Math.max(0, number("page") - 1) : 0;
     if (words.has("product")) {
       const box = words.get("box")?.split(",").map(Number) ?? null;
-      state.query = { product: number("product"), box };
+      state.query = { product: words.get("product"), box };
       return () => search({ page });
     }
     return () => {};
@@ -552,14 +552,15 @@ function render({ model, el }) {
       (value) => set({ n_results: Number(value) })),
     h("div", { class: "threshold" }, h("label", {}, "Threshold", slider), thresholdNote),
     h("div", { class: "filters" }, ...Object.entries(info.filters).map(([key, values]) => select(
-      NAMES[key], [["", "any"], ...values.map((value) => [value, value])],
+      NAMES[key] ?? key, [["", "any"], ...values.map((value) => [value, value])],
       settings.wanted[key] ?? "", (value) => {
         const { [key]: _, ...rest } = state.settings.wanted;
         set({ wanted: value ? { ...rest, [key]: value } : rest });
       }))));
   const root = h("div", { class: "storefront" },
     h("header", {}, h("h1", {}, "Find it by photo"),
-      h("p", {}, `${whole.format(info.n_products)} products, profile ${info.catalogue}`)),
+      h("p", {}, `${whole.format(info.n_products)} products, ` +
+        `${info.is_own ? "catalogue" : "profile"} ${info.catalogue}`)),
     status, fault,
     h("div", { class: "columns" },
       h("div", { class: "side" }, drop, pickPart, queryPanel, controls),

@@ -1,0 +1,56 @@
+"""Search a profile's products by one picture, for the command line."""
+
+import pandas as pd
+from PIL import Image
+
+from fashion_rir.data.catalog import SHOWN_ID, Catalog
+from fashion_rir.embedding import embed
+from fashion_rir.embedding.embed import Embedder
+from fashion_rir.embedding.store import FeatureStore
+from fashion_rir.errors import StoreError
+from fashion_rir.search.gallery import Gallery
+from fashion_rir.workspace.folders import Workspace
+
+
+def nearest(
+    workspace: Workspace,
+    catalog: Catalog,
+    picture: Image.Image,
+    model: tuple[Embedder, str],
+    search: tuple[str, int],
+) -> tuple[pd.DataFrame, int]:
+    """The products that look most like a picture.
+
+    Args:
+        workspace: says where the embeddings lie.
+        catalog: the products, at least those that were embedded.
+        picture: RGB.
+        model: the network, and how a picture becomes square.
+        search: one of `gallery.MEASURES`, and how many products.
+
+    Returns:
+        One row a product, the closest first, with `shown_id` and `distance` beside the
+        catalogue's columns; and how many products were searched.
+
+    Raises:
+        StoreError: there are no embeddings of this model, or of other products.
+    """
+    (network, preprocessing), (measure, k) = model, search
+    metadata = network.metadata(preprocessing)
+    store = FeatureStore.open(workspace.feature_store(metadata["model"]))
+    store.require(metadata)
+    known = set(store.image_names())
+    absent = sorted(known - set(catalog.products["image_name"]))
+    if absent:
+        raise StoreError(
+            f"{store.path} holds {len(absent)} photos that the catalogue lacks (first: "
+            f"{absent[0]}); name the catalogue that it was made from."
+        )
+    products = catalog.products[catalog.products["image_name"].isin(known)]
+    vectors = store.load(list(products["image_name"]))[1]
+    gallery = Gallery(vectors, products["id"], measure)
+    vector = embed.embed_image(picture, network, preprocessing=preprocessing)
+    matches = gallery.search(vector[None], k)
+    found = products.set_index("id").loc[matches.ids[0]]
+    shown = found[SHOWN_ID] if SHOWN_ID in found else found.index.astype("str")
+    return found.assign(**{SHOWN_ID: shown, "distance": matches.distances[0]}), len(gallery)
