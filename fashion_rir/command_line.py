@@ -46,6 +46,14 @@ Size = Annotated[
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
 ]
+Encoder = Annotated[
+    Path | None, typer.Option(help="ONNX file of an encoder, in place of a backbone.")
+]
+EncoderSettings = Annotated[
+    str | None,
+    typer.Option(help="'size=224 mean=0.5,0.5,0.5 std=0.5,0.5,0.5 layout=NCHW'. "
+                      "[default: the YAML beside the encoder]"),
+]  # fmt: skip
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
 Scheduler = Annotated[
     str | None,
@@ -233,6 +241,8 @@ def embed(
     engine: Engine = None,
     seed: Seed = None,
     profile: Profile = "demo",
+    encoder: Encoder = None,
+    encoder_settings: EncoderSettings = None,
     number_format: Annotated[
         str, typer.Option(help="float32, or float16 (half the space) for a new store.")
     ] = "float32",
@@ -249,15 +259,15 @@ def embed(
     network = _network(workspace, backbone, weights, image_size, seed)
     engine = engine or _said(workspace, "engine")
     found = _load(workspace, catalogue)
-    if scheduler is not None:
+    if scheduler is not None and encoder is None:
         network.pop("seed")  # random weights are refused there
         plan = {**network, "preprocessing": preprocessing, "engine": engine}
         store = _embed_on_cluster(workspace, found, plan, (scheduler, workers), number_format)
         typer.echo(f"{len(store.image_names()):,} embeddings are in {store.path}")
         return
     matrix, metadata = stores.embed(
-        workspace, found, _build(network), preprocessing=preprocessing, engine=engine,
-        number_format=number_format,
+        workspace, found, _encoder_or_backbone(encoder, encoder_settings, network),
+        preprocessing=preprocessing, engine=engine, number_format=number_format,
     )  # fmt: skip
     path = workspace.feature_store(metadata["model"])
     typer.echo(f"{len(matrix):,} embeddings of {matrix.shape[1]:,} numbers are in {path}")
@@ -279,26 +289,25 @@ def index(
     weights: Annotated[str, typer.Option(help="imagenet, none (random), or a file.")] = "imagenet",
     preprocessing: Preprocessing = "resize",
     image_size: Size = None,
-    engine: Annotated[str, typer.Option(help="onnx, or keras.")] = "onnx",
+    encoder: Encoder = None,
+    encoder_settings: EncoderSettings = None,
 ) -> None:  # fmt: skip
     """Make a catalogue of your own photos, to be searched; run again, it takes in what is new.
 
     Example: fashion-rir index photos --table products.csv --name my-shop
     """
-    from fashion_rir.embedding.backbones import BACKBONES
-    from fashion_rir.errors import unknown_name
     from fashion_rir.workspace import indexing
     from fashion_rir.workspace.folders import open_own
 
     workspace = open_own(name or indexing.name_of(folder))
+    network = {"backbone": backbone, "weights": weights, "image_size": image_size, "seed": OWN_SEED}
     listing = indexing.list_products(folder, table, columns, typer.echo)
-    if backbone not in BACKBONES:
-        raise unknown_name("backbone", backbone, BACKBONES)
-    size = image_size or BACKBONES[backbone].image_size
-    network = {"backbone": backbone, "weights": weights, "image_size": size, "seed": OWN_SEED}
-    parameters = network | {"catalogue": workspace.profile, "sample_size": None,
-                            "preprocessing": preprocessing, "engine": engine}  # fmt: skip
-    indexing.index(workspace, listing, _build(network), parameters, typer.echo)
+    embedder = _encoder_or_backbone(encoder, encoder_settings, network)
+    about = embedder.metadata(preprocessing)
+    parameters = {"catalogue": workspace.profile, "sample_size": None, "seed": OWN_SEED,
+                  "weights": weights, "backbone": about["backbone"], "engine": "onnx",
+                  "image_size": about["image_size"], "preprocessing": preprocessing}  # fmt: skip
+    indexing.index(workspace, listing, embedder, parameters, typer.echo)
     typer.echo(f"See it by `fashion-rir storefront --catalogue {workspace.profile}`")
 
 
@@ -356,20 +365,17 @@ def search(
 
     Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
     """
-    from fashion_rir.data import images
+    from fashion_rir.data import images, own_catalogue
     from fashion_rir.workspace import photo_search
 
     query = images.decode(image)
     workspace = _workspace(_profile_of(catalogue, profile))
+    products = _load(workspace, catalogue)
     if workspace.is_own:
-        from fashion_rir.data import own_catalogue
-
         said = own_catalogue.parameters(workspace.own_home)
-        network = {name: said[name] for name in ("backbone", "weights", "image_size", "seed")}
-        preprocessing = said["preprocessing"]
+        embedder, preprocessing = photo_search.own_model(workspace, said)
     else:
-        network = _network(workspace, backbone, weights, image_size, seed)
-    products, embedder = _load(workspace, catalogue), _build(network)
+        embedder = _build(_network(workspace, backbone, weights, image_size, seed))
     found, n_products = photo_search.nearest(workspace, products, query, (embedder, preprocessing),
                                              (measure, k))  # fmt: skip
     about = embedder.metadata(preprocessing)
@@ -509,6 +515,17 @@ def _build(network: dict):
         from fashion_rir.embedding import backbones
 
         return backbones.build(network.pop("backbone"), **network)
+
+
+def _encoder_or_backbone(encoder: Path | None, said: str | None, network: dict):
+    """The encoder that is named, else the backbone."""
+    if encoder is None:
+        if said is not None:
+            raise ParameterError("--encoder-settings are of an encoder; name it by --encoder.")
+        return _build(network)
+    from fashion_rir.embedding.encoder import open_encoder
+
+    return open_encoder(encoder, said)
 
 
 def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, number_format: str):

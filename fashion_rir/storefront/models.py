@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fashion_rir.embedding import encoder
 from fashion_rir.embedding.backbones import BACKBONES
 from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.floors import MeanColour, RawPixels
@@ -155,6 +156,8 @@ def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
         FashionRirError: the store's model has no export, or another than the store's.
     """
     name = metadata.get("backbone", "")
+    if "encoder" in metadata:
+        return _own_encoder(metadata)
     if name in FLOORS:
         return FLOORS[name]()
     if name not in BACKBONES:
@@ -179,6 +182,16 @@ def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
                 "`fashion-rir storefront` again."
             )
     return embedder
+
+
+def _own_encoder(metadata: Mapping[str, str]) -> encoder.OnnxEncoder:
+    opened = encoder.from_metadata(metadata["encoder"])
+    if opened.metadata("any")["weights_sha256"] != metadata["weights_sha256"]:
+        raise StoreError(
+            f"The encoder {metadata['weights']} is another file than the one that the products "
+            "were embedded by; put that one back, or index again."
+        )
+    return opened
 
 
 def export_path(workspace: Workspace, metadata: Mapping[str, object]) -> Path:

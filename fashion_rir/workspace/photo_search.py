@@ -1,15 +1,38 @@
 """Search a profile's products by one picture, for the command line."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from PIL import Image
 
 from fashion_rir.data.catalog import SHOWN_ID, Catalog
-from fashion_rir.embedding import embed
+from fashion_rir.embedding import backbones, embed, encoder
 from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.workspace.folders import Workspace
+
+
+def own_model(workspace: Workspace, parameters: Mapping[str, object]) -> tuple[Embedder, str]:
+    """What embedded a catalogue of one's own, and how pictures become square.
+
+    Args:
+        workspace: of the catalogue.
+        parameters: that it was indexed with.
+
+    Raises:
+        FashionRirError: the encoder, or the backbone's weights, are no longer there.
+    """
+    names = ("backbone", "image_size", "preprocessing")
+    store = "-".join(str(parameters[name]) for name in names)
+    said = FeatureStore.open(workspace.feature_store(store)).metadata.get("encoder")
+    if said is not None:
+        return encoder.from_metadata(said), str(parameters["preprocessing"])
+    network = backbones.build(str(parameters["backbone"]), weights=str(parameters["weights"]),
+                              image_size=int(parameters["image_size"]),
+                              seed=int(parameters["seed"]))  # fmt: skip
+    return network, str(parameters["preprocessing"])
 
 
 def nearest(
