@@ -30,13 +30,16 @@ app.add_typer(data_app, name="data")
 Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
 Catalogue = Annotated[
     str | None,
-    typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one, 'real' for the one "
-                      "named by FASHION_RIR_ARCHIVE. [default: the profile's]"),
+    typer.Option(help="Archive, folder or Parquet; 'phone' for the shipped photos, 'real' for the "
+                      "one named by FASHION_RIR_ARCHIVE, 'drawn' for the drawn one. [default: the "
+                      "profile's]"),
 ]  # fmt: skip
 Backbone = Annotated[str, typer.Option(help="Network, such as mobilenetv2 or resnet50.")]
 Weights = Annotated[
     str | None,
-    typer.Option(help="imagenet, none (random), or a weights file. [default: the profile's]"),
+    typer.Option(
+        help="imagenet, shipped, none (random), or a weights file. [default: the profile's]"
+    ),
 ]
 Preprocessing = Annotated[str, typer.Option(help="resize or pad.")]
 Size = Annotated[
@@ -545,12 +548,13 @@ def _load(workspace, catalogue: str | None):
     """The catalogue named on the command line, or the profile's, or its sample."""
     from fashion_rir.data import catalog
     from fashion_rir.data.named_paths import named_path
+    from fashion_rir.workspace.folders import CATALOGUES
 
     if catalogue is None:
         return workspace.load_catalog(
             _said(workspace, "catalogue"), sample_size=_said(workspace, "sample_size"),
             seed=_said(workspace, "seed"),
         )  # fmt: skip
-    if catalogue in ("demo", "real", workspace.profile):
+    if catalogue in (*CATALOGUES, workspace.profile):
         return workspace.load_catalog(catalogue)
     return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")

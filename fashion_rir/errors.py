@@ -21,6 +21,10 @@ class ImageError(FashionRirError):
     """A picture cannot be read."""
 
 
+class ShippedError(FashionRirError):
+    """A file that travels with the project is missing, or is not the one that was shipped."""
+
+
 class WeightsError(FashionRirError):
     """Pretrained weights are missing, or are not what they are said to be."""
 

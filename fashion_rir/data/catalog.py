@@ -6,6 +6,7 @@ whose table holds one row for each product that has a readable photo.
 """
 
 import contextlib
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,6 +85,11 @@ class Catalog:
         return images.decode(self.source.read(image_name), image_name, for_size=for_size)
 
     @property
+    def has_photos(self) -> bool:
+        """Whether there are photos to be read; the shipped table comes without."""
+        return bool(self.source.image_names())
+
+    @property
     def data_hash(self) -> str:
         """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
         own = [SHOWN_ID] if SHOWN_ID in self.products else []
@@ -113,9 +119,23 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
             a damaged or hostile archive, or no product left.
     """
     source = sources.open_source(Path(path))
+    return from_source(source, lambda: _scan_photos(source, cache_dir))
+
+
+def from_source(source: sources.Source, scan: Callable[[], pd.DataFrame]) -> Catalog:
+    """The catalogue of a source, checked.
+
+    Args:
+        source: of the rows and the photos.
+        scan: what was found in the photos, one row each, with the columns `SCANNED`; asked when
+            the table has been read.
+
+    Raises:
+        CatalogError: see `load`.
+    """
     repairs: Repairs = []
     rows, faults, counts = _read_rows(source, repairs)
-    photos = _scan_photos(source, cache_dir)
+    photos = scan()
     products = pd.DataFrame(rows, columns=[*COLUMNS, "row"])
     products[list(COLUMNS[1:])] = products[list(COLUMNS[1:])].apply(_with_gaps)
     products["year"], odd_years = _years(products)
@@ -131,8 +151,9 @@ def load(path: Path, cache_dir: Path | None = None) -> Catalog:
     kept = table[~(has_no_photo | is_unreadable)].drop(columns=["row", "fault", "repair"])
     if kept.empty:
         raise CatalogError(
-            f"{path} holds no product with a readable photo ({len(table)} rows in styles.csv, "
-            f"{len(photos)} photos); check that images/<id>.jpg stand beside styles.csv."
+            f"{source.path} holds no product with a readable photo ({len(table)} rows in "
+            f"styles.csv, {len(photos)} photos); check that images/<id>.jpg stand beside "
+            "styles.csv."
         )
     kept = _with_numbers(kept.reset_index(drop=True))
     counts |= {

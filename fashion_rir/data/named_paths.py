@@ -5,6 +5,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 from urllib.request import url2pathname
 
+HOME_VARIABLE = "FASHION_RIR_HOME"  # names the project's folder
+
 QUOTES = ('""', "''", "“”", "‘’")
 
 

@@ -3,8 +3,10 @@
 A backbone takes uint8 RGB and brings it into the range its weights were trained on by itself,
 as the first layers of its graph. So no caller can feed it the wrong range.
 
-Weights come from a folder named by `FASHION_RIR_WEIGHTS` (its `weights.json` says what each
-file is), from Keras' own download, from a path, or are random (`none`).
+`imagenet` weights come from a folder named by `FASHION_RIR_WEIGHTS` (its `weights.json` says what
+each file is), else from those that travel with the project, else from Keras' own download.
+`shipped` are those that travel with the project, whatever else is there. Others come from a path,
+or are random (`none`).
 """
 
 import json
@@ -16,11 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from fashion_rir import system
+from fashion_rir.data import shipped_files
 from fashion_rir.data.images import MAX_SIZE
 from fashion_rir.data.named_paths import named_path
+from fashion_rir.embedding import efficientnet_lite, weight_arrays
 from fashion_rir.errors import ParameterError, WeightsError, check_seed, network_fault, unknown_name
 
 WEIGHTS_VARIABLE = "FASHION_RIR_WEIGHTS"
+
+WEIGHTS_LIST = "weights.json"  # in a folder of weights: what each file is
+
+NAMED_WEIGHTS = ("imagenet", "shipped", "none")
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,16 @@ class BackboneSpec:
     """What is fixed for a network.
 
     Attributes:
-        keras_name: the function in `keras.applications`.
+        architecture: the function in `keras.applications`, or a key in `efficientnet_lite.SCALES`.
         image_size: side of the square input in pixels that the study uses by default.
         input_mode: `tf` is [-1, 1]; `torch` is RGB / 255 less ImageNet's mean over its standard
-            deviation; `caffe` is BGR less ImageNet's mean; `raw` is 0 to 255; `unit` is [0, 1],
-            as the thesis feeds all its networks, though none of them was trained so.
+            deviation; `caffe` is BGR less ImageNet's mean; `raw` is 0 to 255; `lite` is
+            (x - 127) / 128; `unit` is [0, 1], as the thesis feeds all its networks, though none
+            of them was trained so.
         embedding_dim: length of the embedding after global average pooling.
     """
 
-    keras_name: str
+    architecture: str
     image_size: int
     input_mode: str
     embedding_dim: int
@@ -52,9 +61,13 @@ BACKBONES = {
     "inceptionv3": BackboneSpec("InceptionV3", 299, "tf", 2048),
     "vgg16": BackboneSpec("VGG16", 224, "caffe", 512),
     "vgg19": BackboneSpec("VGG19", 224, "caffe", 512),
+    "efficientnetlite0": BackboneSpec("EfficientNetLite0", 224, "lite", 1280),
+    "efficientnetlite2": BackboneSpec("EfficientNetLite2", 260, "lite", 1280),
 }
 
-INPUT_MODES = ("tf", "torch", "caffe", "raw", "unit")
+INPUT_MODES = ("tf", "torch", "caffe", "raw", "unit", "lite")
+
+SPELLED_OUT = {"(x - 127) / 128": "lite"}  # how a weights.json may say an input mode
 
 MIN_IMAGE_SIZE = {"InceptionV3": 75}  # the others take 32
 
@@ -145,7 +158,7 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
 
     Args:
         name: key in `BACKBONES`.
-        weights: `imagenet`, `none` (random, from `seed`), or the path of a weights file.
+        weights: `imagenet`, `shipped`, `none` (random, from `seed`), or a weights file's path.
         image_size: side of the square input in pixels; the network's usual one if None.
         seed: of random weights.
 
@@ -161,7 +174,7 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
     check_seed(seed)
     spec = BACKBONES[name]
     image_size = spec.image_size if image_size is None else image_size
-    least = MIN_IMAGE_SIZE.get(spec.keras_name, 32)
+    least = MIN_IMAGE_SIZE.get(spec.architecture, 32)
     if not least <= image_size <= MAX_SIZE:
         raise ParameterError(
             f"{name} takes images of {least} to {MAX_SIZE} pixels, not {image_size}."
@@ -186,20 +199,27 @@ def _network(spec: BackboneSpec, image_size: int, variant: str | None = None) ->
     """The network without its classifier, globally average-pooled, with random weights."""
     import keras
 
-    network = getattr(keras.applications, spec.keras_name)(
+    if spec.architecture in efficientnet_lite.SCALES:
+        _refuse_variant(spec, variant)
+        return efficientnet_lite.build(spec.architecture, image_size)
+    network = getattr(keras.applications, spec.architecture)(
         include_top=False,
         weights=None,
         pooling="avg",
         input_shape=(image_size, image_size, 3),
     )
-    if variant == "v1.5" and spec.keras_name == "ResNet50":
+    if variant == "v1.5" and spec.architecture == "ResNet50":
         return keras.Model.from_config(_resnet50_v15_config(network.get_config()))
-    if variant is not None:
-        raise WeightsError(f"weights.json names a variant {variant!r} of {spec.keras_name} that "
-                           "this program cannot build; known: 'v1.5' of ResNet50.")  # fmt: skip
-    if spec.keras_name == "EfficientNetB0":
+    _refuse_variant(spec, variant)
+    if spec.architecture == "EfficientNetB0":
         return keras.models.clone_model(network, call_function=_call_efficientnet_layer)
     return network
+
+
+def _refuse_variant(spec: BackboneSpec, variant: str | None) -> None:
+    if variant is not None:
+        raise WeightsError(f"weights.json names a variant {variant!r} of {spec.architecture} that "
+                           "this program cannot build; known: 'v1.5' of ResNet50.")  # fmt: skip
 
 
 def _call_efficientnet_layer(layer: object, *args: object, **kwargs: object) -> object:
@@ -282,6 +302,8 @@ def input_layers(inputs: object, input_mode: str) -> object:
         return keras.layers.Rescaling(1 / 255)(images)
     if input_mode == "tf":
         return keras.layers.Rescaling(1 / 127.5, offset=-1.0)(images)
+    if input_mode == "lite":
+        return keras.layers.Rescaling(1 / 128, offset=-127 / 128)(images)
     if input_mode == "torch":
         mean, deviation = np.array([0.485, 0.456, 0.406]), np.array(IMAGENET_DEVIATION)
         scale, offset = 1 / (255 * deviation), -mean / deviation
@@ -292,20 +314,28 @@ def input_layers(inputs: object, input_mode: str) -> object:
 
 
 def check_weights(weights: str) -> None:
-    """Refuse what is neither `imagenet` nor `none` nor a file of weights.
+    """Refuse what is neither in `NAMED_WEIGHTS` nor a file of weights.
 
     Raises:
         WeightsError: there is no such file.
     """
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+    if weights not in NAMED_WEIGHTS and not Path(weights).is_file():
         raise WeightsError(
-            f"There is no weights file {weights}; give 'imagenet', 'none' or a file's path."
+            f"There is no weights file {weights}; give 'imagenet', 'shipped', 'none' or a file's "
+            "path."
         )
 
 
 def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
     """Where the weights are, and what weights.json (or Keras) says of them."""
     check_weights(weights)
+    if weights == "shipped":
+        if entry := _shipped_entry(spec):
+            return entry
+        raise WeightsError(
+            f"No weights of {spec.architecture} travel with the project, as those of MobileNetV2 "
+            f"and EfficientNetLite0 do (in {shipped_files.FOLDER.as_posix()}); take 'imagenet'."
+        )
     if weights != "imagenet":
         path = Path(weights)
         listed = [e for e in _weights_list(path.parent) if e["file"] == path.name]
@@ -317,19 +347,29 @@ def _weights_entry(spec: BackboneSpec, weights: str) -> dict:
     if folder:
         if not folder.is_dir():
             raise WeightsError(f"{WEIGHTS_VARIABLE} names {folder}, which is no folder; mend it.")
-        if not (folder / "weights.json").is_file():
+        if not (folder / WEIGHTS_LIST).is_file():
             raise WeightsError(
                 f"{WEIGHTS_VARIABLE} names {folder}, which holds no weights.json; write one (see "
                 "the README, 'Weights'), or unset the variable to let Keras download the weights."
             )
         for entry in _weights_list(folder):
-            if entry["architecture"] == spec.keras_name:
+            if entry["architecture"] == spec.architecture:
                 return _checked(entry, folder / entry["file"], spec)
-    return _keras_download(spec)
+    return _shipped_entry(spec) or _keras_download(spec)
+
+
+def _shipped_entry(spec: BackboneSpec) -> dict | None:
+    """The weights that travel with the project, if any do."""
+    if not shipped_files.is_here():
+        return None
+    for entry in _weights_list(shipped_files.path(WEIGHTS_LIST).parent):
+        if entry["architecture"] == spec.architecture:
+            return _checked(entry, shipped_files.path(entry["file"]), spec)
+    return None
 
 
 def _weights_list(folder: Path) -> list[dict]:
-    listing = folder / "weights.json"
+    listing = folder / WEIGHTS_LIST
     if not listing.is_file():
         return []
     try:
@@ -344,9 +384,9 @@ def _weights_list(folder: Path) -> list[dict]:
 
 
 def _checked(entry: dict, path: Path, spec: BackboneSpec) -> dict:
-    if entry["architecture"] != spec.keras_name:
+    if entry["architecture"] != spec.architecture:
         raise WeightsError(
-            f"{path} holds weights of {entry['architecture']}, not of {spec.keras_name}; "
+            f"{path} holds weights of {entry['architecture']}, not of {spec.architecture}; "
             "choose the file of this network."
         )
     if not path.is_file():
@@ -357,37 +397,48 @@ def _checked(entry: dict, path: Path, spec: BackboneSpec) -> dict:
             f"{path} has SHA-256 {found[:12]}…, weights.json says {entry['sha256'][:12]}…; the "
             "file is damaged or another one. Fetch it again."
         )
-    return {"input_mode": spec.input_mode, **entry, "path": path}
+    input_mode = entry.get("input_mode", spec.input_mode)
+    return {**entry, "input_mode": SPELLED_OUT.get(input_mode, input_mode), "path": path}
 
 
 def _keras_download(spec: BackboneSpec) -> dict:
     """Let Keras download (or find in its cache) the ImageNet weights."""
     import keras
 
+    if spec.architecture not in KERAS_FILES:
+        raise WeightsError(
+            f"Keras has no weights of {spec.architecture}; put their file into a folder with a "
+            f"weights.json (see the README, 'Weights') and name the folder in {WEIGHTS_VARIABLE}."
+        )
     try:
-        getattr(keras.applications, spec.keras_name)(
+        getattr(keras.applications, spec.architecture)(
             include_top=False, weights="imagenet", input_shape=(224, 224, 3)
         )
         # The file is in the cache now, checked by Keras: this only asks where.
-        path = Path(keras.utils.get_file(KERAS_FILES[spec.keras_name], "", cache_subdir="models"))
+        path = Path(keras.utils.get_file(KERAS_FILES[spec.architecture], "", cache_subdir="models"))
     except Exception as error:  # urllib, ssl and Keras raise many types without a network
         what = ": ".join(filter(None, [type(error).__name__, network_fault(error)]))
         raise WeightsError(
-            f"The ImageNet weights of {spec.keras_name} could not be downloaded "
+            f"The ImageNet weights of {spec.architecture} could not be downloaded "
             f"({what}); connect to the network once, or put the file into a "
             f"folder with a weights.json and name the folder in {WEIGHTS_VARIABLE}."
         ) from error
-    return {"name": f"{spec.keras_name.lower()}-imagenet-keras", "path": path,
+    return {"name": f"{spec.architecture.lower()}-imagenet-keras", "path": path,
             "sha256": system.sha256_of_file(path), "input_mode": spec.input_mode}  # fmt: skip
 
 
 def _load_weights(network: object, path: Path, entry: dict) -> None:
     try:
+        if path.suffix == ".npz":
+            weight_arrays.load(network, path)
+            return
         with warnings.catch_warnings():
             # Keras only warns of layers that it finds no weights for, and leaves them random.
             warnings.filterwarnings("error", message="Skipping nested container")
             network.load_weights(path)
-    except Exception as error:  # h5py and Keras raise several types
+    except WeightsError:
+        raise
+    except Exception as error:  # h5py, Keras and NumPy raise several types
         raise WeightsError(
             f"{path} does not fit {network.name} (variant {entry.get('variant', 'Keras')}): it "
             f"is damaged or belongs to another network ({type(error).__name__})."

@@ -5,9 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fashion_rir.data import catalog, own_catalogue
+from fashion_rir.data import catalog, own_catalogue, shipped
 from fashion_rir.data.drawn import shop
-from fashion_rir.data.named_paths import named_path
+from fashion_rir.data.named_paths import HOME_VARIABLE, named_path
 from fashion_rir.data.sources import WHERE_TO_GET_IT
 from fashion_rir.errors import (
     CatalogError,
@@ -19,9 +19,8 @@ from fashion_rir.errors import (
 
 ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
 
-HOME_VARIABLE = "FASHION_RIR_HOME"
-
-CATALOGUES = ("demo", "real")
+# `demo` is what the drawn catalogue was called.
+CATALOGUES = ("drawn", "demo", "phone", "shipped", "real")
 
 
 @dataclass(frozen=True)
@@ -83,28 +82,42 @@ class Workspace:
     def load_catalog(
         self, catalogue: str, *, sample_size: int | None = None, seed: int = 0
     ) -> catalog.Catalog:
-        """The demo catalogue, the real one, or one's own; never the one for the other.
+        """The catalogue of that name; never one for another.
 
         Args:
-            catalogue: `demo` (drawn on first use), `real` (named by FASHION_RIR_ARCHIVE), or the
-                name of the workspace's own catalogue.
+            catalogue: `drawn` (on first use; for tests), `phone` (the shipped photos), `real`
+                (named by FASHION_RIR_ARCHIVE), or `shipped`: the real one without its photos, and
+                the archive itself where FASHION_RIR_ARCHIVE names it; or the name of the
+                workspace's own catalogue.
             sample_size: draw a stratified sample of this many products; all if None.
             seed: of the sample.
 
         Raises:
             ParameterError: another name, or a seed or sample size out of range.
             CatalogError: the real catalogue is not there or cannot be read.
+            ShippedError: a shipped file is missing or changed.
         """
         if self.is_own and catalogue == self.profile:
             return own_catalogue.load(self.own_home)
         if catalogue not in CATALOGUES:
             raise unknown_name("catalogue", catalogue, CATALOGUES)
         check_seed(seed)
-        path = shop.generate(self.data / "raw" / "demo") if catalogue == "demo" else real_path()
-        products = catalog.load(path, cache_dir=self.data / "catalog")
+        products = self._load(catalogue)
         if sample_size is None:
             return products
         return catalog.sample(products, sample_size, seed=seed)
+
+    def _load(self, catalogue: str) -> catalog.Catalog:
+        cache_dir = self.data / "catalog"
+        if catalogue in ("drawn", "demo"):
+            return catalog.load(shop.generate(self.data / "raw" / "demo"), cache_dir=cache_dir)
+        if catalogue == "phone":
+            return shipped.phone_photos(cache_dir)
+        if catalogue == "shipped":
+            if not os.environ.get(ARCHIVE_VARIABLE):
+                return shipped.table()
+            return shipped.in_place_of_table(catalog.load(real_path(), cache_dir=cache_dir))
+        return catalog.load(real_path(), cache_dir=cache_dir)
 
 
 def open_workspace(profile: str, root: Path | None = None) -> Workspace:

@@ -20,6 +20,8 @@ from fashion_rir.workspace import old_names
 
 WORDS = {
     "mobilenetv2": "MobileNetV2",
+    "efficientnetlite0": "EfficientNet-Lite0",
+    "efficientnetlite2": "EfficientNet-Lite2",
     "resnet18": "ResNet18",
     "resnet34": "ResNet34",
     "resnet50": "ResNet50",
@@ -41,6 +43,7 @@ WORDS = {
     "k-reciprocal": "k-reciprocal re-ranking",
     "l2": "scaled to length 1",
     "power": "power-normalised",
+    "reduced128": "reduced to 128 numbers",
     "whiten256": "whitened to 256",
     "whitening": "whitened",
 }

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fashion_rir import system
+from fashion_rir.data import shipped_files
 from fashion_rir.embedding import backbones
 from fashion_rir.embedding.backbones import BACKBONES, WEIGHTS_VARIABLE
 from fashion_rir.errors import ParameterError, WeightsError
@@ -24,6 +25,7 @@ MODULES = {
     "vgg16": "vgg16",
     "vgg19": "vgg19",
 }
+IN_KERAS = [name for name in BACKBONES if name in MODULES]
 SLOW = ("resnet101", "resnet152")
 EVERY_NAME = [
     pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in BACKBONES
@@ -43,7 +45,7 @@ def keras_pipeline(name: str, weights: object, batch: np.ndarray) -> np.ndarray:
     """The embeddings as the documentation of keras.applications says to make them."""
     import keras
 
-    network = getattr(keras.applications, BACKBONES[name].keras_name)(
+    network = getattr(keras.applications, BACKBONES[name].architecture)(
         include_top=False, pooling="avg", weights=weights, input_shape=batch.shape[1:]
     )
     module = getattr(keras.applications, MODULES[name])
@@ -61,6 +63,12 @@ def no_weights_folder(request, monkeypatch):
     """The reader's own weights play no part, except where a test asks for them."""
     if "real_data" not in request.keywords:
         monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+
+
+@pytest.fixture
+def nothing_shipped(monkeypatch):
+    """As where the package is installed without the repository."""
+    monkeypatch.setattr(shipped_files, "is_here", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +123,7 @@ def test_every_network_builds_and_embeds_into_the_stated_length(name):
     assert not np.array_equal(embeddings[0], embeddings[1])
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", IN_KERAS)
 def test_every_networks_input_mode_is_the_one_keras_documents(name):
     import keras
 
@@ -162,7 +170,7 @@ def test_a_network_equals_keras_own_pipeline_with_imagenet_weights(name, tmp_pat
     import keras
 
     keras.utils.set_random_seed(3)
-    network = getattr(keras.applications, BACKBONES[name].keras_name)(
+    network = getattr(keras.applications, BACKBONES[name].architecture)(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
     path = tmp_path / "random.weights.h5"
@@ -351,11 +359,52 @@ def test_a_folder_without_a_list_of_weights_is_not_passed_over(tmp_path, monkeyp
         backbones.build("mobilenetv2", weights="imagenet", image_size=32)
 
 
+# --- weights that travel with the project ---
+
+
+@pytest.mark.parametrize("is_set", [False, True])
+def test_imagenet_weights_are_the_shipped_ones_where_nothing_better_is_named(
+    tmp_path, monkeypatch, is_set
+):
+    if is_set:  # to a folder that does not list this network
+        (tmp_path / "weights.json").write_text('{"weights": []}')
+        monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path))
+    found = backbones.build("mobilenetv2", weights="imagenet", image_size=32)
+    assert found.weights == "mobilenetv2-imagenet-float16"
+    assert found.weights_sha256 == shipped_files.manifest()["mobilenetv2-float16.npz"]["sha256"]
+    assert found.input_mode == "tf"
+
+
+def test_shipped_weights_can_be_asked_for_whatever_folder_is_named(
+    weights_file, entry, tmp_path, monkeypatch
+):
+    weights_folder(tmp_path, weights_file, entry)
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path))
+    found = backbones.build("mobilenetv2", weights="shipped", image_size=32)
+    assert found.weights == "mobilenetv2-imagenet-float16"
+
+
+def test_a_network_whose_weights_are_not_shipped_says_which_are():
+    with pytest.raises(WeightsError, match="No weights of VGG16 travel .* MobileNetV2 and"):
+        backbones.build("vgg16", weights="shipped", image_size=32)
+
+
+@pytest.mark.real_data
+def test_rounded_weights_embed_nearly_as_the_whole_ones(real_weights):
+    path = real_file(real_weights, "MobileNetV2")
+    whole = backbones.build("mobilenetv2", weights=str(path), image_size=64).embed(pixels(64))
+    rounded = backbones.build("mobilenetv2", weights="shipped", image_size=64).embed(pixels(64))
+    lengths = np.linalg.norm(whole, axis=1) * np.linalg.norm(rounded, axis=1)
+    assert (np.sum(whole * rounded, axis=1) / lengths).min() > 0.9995
+
+
 # --- weights from Keras ---
 
 
 @pytest.mark.parametrize("is_set", [False, True])
-def test_a_download_that_fails_gives_one_clear_sentence(tmp_path, monkeypatch, is_set):
+def test_a_download_that_fails_gives_one_clear_sentence(
+    tmp_path, monkeypatch, nothing_shipped, is_set
+):
     import keras
 
     def fail(**_: object) -> None:
@@ -375,7 +424,7 @@ def test_a_download_that_fails_gives_one_clear_sentence(tmp_path, monkeypatch, i
 
 
 def test_what_keras_has_downloaded_before_is_taken_from_its_cache(
-    backbone, weights_file, tmp_path, monkeypatch
+    backbone, weights_file, tmp_path, monkeypatch, nothing_shipped
 ):
     import keras
 
@@ -392,7 +441,7 @@ def test_what_keras_has_downloaded_before_is_taken_from_its_cache(
     np.testing.assert_array_equal(found.model(pixels(32)), backbone.model(pixels(32)))
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", IN_KERAS)
 def test_keras_calls_its_files_as_we_say(name, monkeypatch):
     import keras
 
@@ -407,9 +456,9 @@ def test_keras_calls_its_files_as_we_say(name, monkeypatch):
     monkeypatch.setattr(
         "keras.src.applications.resnet.stack_residual_blocks_v1", lambda x, *_, **__: x
     )
-    keras_name = BACKBONES[name].keras_name
-    with pytest.raises(Asked, match=f"^{backbones.KERAS_FILES[keras_name]}$"):
-        getattr(keras.applications, keras_name)(
+    architecture = BACKBONES[name].architecture
+    with pytest.raises(Asked, match=f"^{backbones.KERAS_FILES[architecture]}$"):
+        getattr(keras.applications, architecture)(
             include_top=False, weights="imagenet", input_shape=(224, 224, 3)
         )
 
@@ -488,7 +537,7 @@ def test_the_real_mobilenetv2_equals_keras_own_pipeline(real_weights):
     assert backbone.weights_sha256 == system.sha256_of_file(path)
 
 
-def test_a_certificate_that_nobody_trusts_is_named(monkeypatch):
+def test_a_certificate_that_nobody_trusts_is_named(monkeypatch, nothing_shipped):
     import keras
 
     def fail(**_: object) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import drawn_catalog
 import pytest
 
 from fashion_rir.data.drawn import shop
@@ -163,3 +164,30 @@ def test_a_broken_profile_is_named(project: Path, text: str) -> None:
     (project / "profiles" / "demo.yaml").write_bytes(text.encode("latin-1"))
     with pytest.raises(ParameterError, match=r"demo\.yaml is no profile: it needs a mapping"):
         profile_parameters(Workspace(project, "demo"), "01-first")
+
+
+def test_the_shipped_catalogues_have_names(project: Path) -> None:
+    workspace = open_workspace("demo")
+    photos, table = (workspace.load_catalog(name) for name in ("phone", "shipped"))
+    assert (len(photos), photos.has_photos) == (1000, True)
+    assert (len(table), table.has_photos) == (44_072, False)
+    assert len(workspace.load_catalog("shipped", sample_size=500, seed=1)) < 700
+
+
+def test_the_archive_takes_the_place_of_the_shipped_table(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = drawn_catalog.product_row(15970)  # an id of the real catalogue's, of something else
+    folder = drawn_catalog.write_catalog(tmp_path / "real", [row], [drawn_catalog.photo(1)])
+    monkeypatch.setenv(folders.ARCHIVE_VARIABLE, str(folder))
+    with pytest.warns(UserWarning, match="takes the place of the shipped table, and differs"):
+        found = open_workspace("demo").load_catalog("shipped")
+    assert found.products["productDisplayName"].tolist() == [row[-1]]
+    assert found.counts["products of the shipped table that are not here"] == 44_071
+    assert found.counts["products whose photo is another in the shipped table"] == 1
+
+
+def test_the_drawn_catalogue_keeps_its_old_name(project: Path) -> None:
+    workspace = open_workspace("demo")
+    drawn, demo = (workspace.load_catalog(name) for name in ("drawn", "demo"))
+    assert drawn.data_hash == demo.data_hash
