@@ -288,7 +288,10 @@ def index(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the catalogue. [default: the folder's]")]
     = None,
-    backbone: Backbone = "mobilenetv2",
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="A network, such as mobilenetv2, in place of the joined model."),
+    ] = None,
     weights: Annotated[str, typer.Option(help="imagenet, none (random), or a file.")] = "imagenet",
     preprocessing: Preprocessing = "resize",
     image_size: Size = None,
@@ -299,17 +302,22 @@ def index(
 
     Example: fashion-rir index photos --table products.csv --name my-shop
     """
-    from fashion_rir.workspace import indexing
+    from fashion_rir.workspace import indexing, joined_store
     from fashion_rir.workspace.folders import open_own
 
     workspace = open_own(name or indexing.name_of(folder))
     network = {"backbone": backbone, "weights": weights, "image_size": image_size, "seed": OWN_SEED}
     listing = indexing.list_products(folder, table, columns, typer.echo)
-    embedder = _encoder_or_backbone(encoder, encoder_settings, network)
-    about = embedder.metadata(preprocessing)
+    if backbone is None and encoder is None and joined_store.is_here():
+        embedder, about = None, joined_store.metadata(joined_store.open_model())
+    else:
+        network["backbone"] = backbone or "mobilenetv2"
+        embedder = _encoder_or_backbone(encoder, encoder_settings, network)
+        about = embedder.metadata(preprocessing)
     parameters = {"catalogue": workspace.profile, "sample_size": None, "seed": OWN_SEED,
                   "weights": weights, "backbone": about["backbone"], "engine": "onnx",
-                  "image_size": about["image_size"], "preprocessing": preprocessing}  # fmt: skip
+                  "image_size": about["image_size"],
+                  "preprocessing": about["preprocessing"]}  # fmt: skip
     indexing.index(workspace, listing, embedder, parameters, typer.echo)
     typer.echo(f"See it by `fashion-rir storefront --catalogue {workspace.profile}`")
 
@@ -353,7 +361,10 @@ def sweep(
 
 @app.command()
 def search(
-    image: Annotated[Path, typer.Argument(help="The picture to search with.")],
+    image: Annotated[Path | None, typer.Argument(help="The picture to search with.")] = None,
+    words: Annotated[
+        str | None, typer.Option(help="What to look for, alone or beside a picture.")
+    ] = None,
     catalogue: Catalogue = None,
     backbone: Backbone = "mobilenetv2",
     weights: Weights = None,
@@ -367,13 +378,21 @@ def search(
     """Find the products that look like a picture.
 
     Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
+    Example: fashion-rir search --words "blue kurta" --profile full
     """
     from fashion_rir.data import images, own_catalogue
     from fashion_rir.workspace import photo_search
 
-    query = images.decode(image)
+    if image is None and words is None:
+        raise ParameterError("Name a picture, or say by --words what to look for.")
+    query = None if image is None else images.decode(image)
     workspace = _workspace(_profile_of(catalogue, profile))
     products = _load(workspace, catalogue)
+    if words is not None:
+        found, n_products = photo_search.by_words(workspace, products, words, query, k)
+        _show_products(found, f"{workspace.profile}: the {len(found)} of {n_products:,} products "
+                       f"that go best with {words!r}")  # fmt: skip
+        return
     if workspace.is_own:
         said = own_catalogue.parameters(workspace.own_home)
         embedder, preprocessing = photo_search.own_model(workspace, said)
@@ -382,9 +401,13 @@ def search(
     found, n_products = photo_search.nearest(workspace, products, query, (embedder, preprocessing),
                                              (measure, k))  # fmt: skip
     about = embedder.metadata(preprocessing)
-    typer.echo(f"{workspace.profile}: the {len(found)} nearest of {n_products:,} products by "
-               f"{about['model']} ({about['weights']}), {measure}\n"
-               f"{'id':>6}  {'distance':>9}  {'articleType':<20}  productDisplayName")  # fmt: skip
+    _show_products(found, f"{workspace.profile}: the {len(found)} nearest of {n_products:,} "
+                   f"products by {about['model']} ({about['weights']}), {measure}")  # fmt: skip
+
+
+def _show_products(found, head: str) -> None:
+    """A table of products, closest first."""
+    typer.echo(f"{head}\n{'id':>6}  {'distance':>9}  {'articleType':<20}  productDisplayName")
     texts = ["articleType", "productDisplayName"]
     for row in found.assign(**found[texts].fillna("")).itertuples():
         typer.echo(f"{row.shown_id:>6}  {row.distance:9.4f}  {row.articleType:<20.20}  "

@@ -159,6 +159,8 @@ def embed_image(image: images.Image.Image, embedder: Embedder, *, preprocessing:
     Returns:
         float32, shape (embedding_dim,).
     """
+    if hasattr(embedder, "embed_picture"):  # it fits the picture itself, to several sizes
+        return embedder.embed_picture(image)
     return embedder.embed(images.fit(image, embedder.image_size, preprocessing)[np.newaxis])[0]
 
 

@@ -21,10 +21,10 @@ from fashion_rir.storefront.visit import Visit
 
 MAX_BODY_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 100_000  # base64 takes a third more
 
-FIELDS = ("photo", "product", "box", "settings")
+FIELDS = ("photo", "product", "box", "settings", "words")
 
 HOW_TO_ASK = (
-    "Send a photo or a product's id, such as `curl -F photo=@photo.jpg ADDRESS/search` or "
+    "Send a photo, a product's id or words, such as `curl -F photo=@photo.jpg ADDRESS/search` or "
     "`curl --json '{\"product\": 15970}' ADDRESS/search`."
 )
 
@@ -70,11 +70,14 @@ class SearchApi:
         if self._visit is None:
             self._visit = Visit(self._open_shop())
         names = self._visit.names
-        model = self._model if self._model in names else next(iter(names), "")
+        is_first = self._model in names and self._visit.joined is None
+        model = self._model if is_first else next(iter(names), "")
         settings = message.get("settings", {})
+        said = message.pop("words", None)
         if isinstance(settings, dict):
-            settings = {"model": model, **settings}
-        asked = [({**message, "kind": "search", "settings": settings}, [])]
+            settings = {"model": model, **settings, **({"words": said} if said else {})}
+        by_words = photo is None and message.get("product") is None
+        asked = [({**message, "kind": "search", "settings": settings, "by_words": by_words}, [])]
         if photo is not None:
             asked.insert(0, ({"kind": "upload", "name": "The photo"}, [photo]))
         for one in asked:
@@ -112,7 +115,8 @@ def read_request(content_type: str, body: bytes) -> tuple[bytes | None, dict[str
         if name not in FIELDS:
             raise unknown_name("field", name[:80], FIELDS)
     photo = fields.pop("photo", None)
-    if (photo is None) == (fields.get("product") is None):
+    given = [photo is not None, fields.get("product") is not None]
+    if all(given) or not any((*given, fields.get("words"))):
         raise ParameterError(HOW_TO_ASK)
     if isinstance(photo, str):
         try:

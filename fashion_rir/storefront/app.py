@@ -15,6 +15,7 @@ from fashion_rir.search.gallery import MEASURES
 from fashion_rir.storefront import messages, models, photos
 from fashion_rir.storefront.shop import Shop, open_shop
 from fashion_rir.storefront.visit import Reply, Visit
+from fashion_rir.workspace import joined_store
 from fashion_rir.workspace.folders import Workspace
 
 
@@ -41,13 +42,17 @@ class Storefront(anywidget.AnyWidget):
     def __init__(self, shop: Shop, *, model: str | None = None) -> None:
         self._visit = Visit(shop, self._say)
         names = self._visit.names
-        first = model if model in names else next(iter(names), None)
+        joined = self._visit.joined
+        first = model if model in names and joined is None else next(iter(names), None)
         super().__init__(
             shop_info={
                 "catalogue": shop.workspace.profile,
                 "is_own": shop.workspace.is_own,
                 "n_products": len(shop.products),
                 "models": names,
+                "labels": models.labels(names, joined),
+                "joined": None if joined is None else joined_store.MODEL,
+                "changeable": {} if joined is None else dict(joined.classes),
                 "model": first,
                 "measures": list(MEASURES),
                 "page_sizes": list(messages.PAGE_SIZES),

@@ -21,6 +21,8 @@ PAGE_SIZES = (12, 24, 48)
 
 MOST_PAGES = 50
 
+MOST_WEIGHT = 20  # times its usual share that a part of the query may count
+
 MIN_CROP = 0.02  # share of a side
 
 BAD_BOX = "The crop box is too small, or not on the photo; draw it again."
@@ -33,6 +35,9 @@ FAULTS = {
     "n_results": f"A page shows {PAGE_SIZES} products, not {{value}}.",
     "page": f"There are pages 0 to {MOST_PAGES - 1}, not {{value}}.",
     "threshold": "A threshold is a distance, not {value}.",
+    "changed": "What shall be changed is text by attribute, but {name} is {value}.",
+    "weights": f"A weight is a number from 0 to {MOST_WEIGHT}, but {{name}} is {{value}}.",
+    "words": "Words are a text, not {value}.",
     "wanted": "The filters are texts by attribute, but {name} is {value}.",
     "product": "A product is asked for by its id, not by {value}; pick another.",
     "box": BAD_BOX,
@@ -56,6 +61,8 @@ def _offered(name: str, info: ValidationInfo) -> str:
 
 Filter = Annotated[str, AfterValidator(_offered)]
 
+Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT)]
+
 ProductId = int | Annotated[str, Field(max_length=300)]  # a text in a catalogue of one's own
 
 
@@ -75,6 +82,9 @@ class Settings(Checked):
         page: from 0.
         threshold: the largest distance that counts as a match; None if any does.
         wanted: a value by attribute, of the shop's filters.
+        changed: a value by attribute that the products shall have in place of the query's.
+        weights: by part of the joined embedding, how many times its usual share it counts.
+        words: that the products shall go with.
     """
 
     model: str
@@ -83,6 +93,9 @@ class Settings(Checked):
     page: int = Field(0, ge=0, lt=MOST_PAGES)
     threshold: float | None = None
     wanted: dict[Filter, str] = {}
+    changed: dict[str, str] = {}
+    weights: dict[str, Weight] = {}
+    words: Annotated[str, AfterValidator(lambda text: text[:200])] = ""
 
     @pydantic.field_validator("model")
     @classmethod
@@ -126,12 +139,14 @@ class Query(Checked):
         settings: what was chosen.
         product: the product's id; None for the uploaded photo.
         box: the part of the photo that is searched with; None for the whole.
+        by_words: search by the settings' words alone, whatever photo there is.
     """
 
     kind: Literal["search", "csv", "map"]
     settings: Settings
     product: ProductId | None = None
     box: Box | None = None
+    by_words: bool = False
 
 
 Message = Picks | Upload | Query

@@ -11,7 +11,7 @@ from fashion_rir.search.gallery import MEASURES
 from fashion_rir.storefront import models
 from fashion_rir.storefront.shop import Shop
 from fashion_rir.storefront.shop import prepare as prepare_shop
-from fashion_rir.workspace import stores
+from fashion_rir.workspace import joined_store, stores
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings
 
@@ -52,6 +52,8 @@ def prepare(
     )
     shop = prepare_shop(workspace, catalog, say)
     first = first_model(parameters)
+    if joined_store.is_here():
+        _join(shop, catalog, say)
     if not _is_ready(shop, first):
         say(f"Embedding {len(catalog):,} products by {first} (goes on where it stopped)")
         network = _build(parameters["backbone"], parameters["image_size"], parameters)
@@ -68,6 +70,20 @@ def prepare(
     if make_map and LEAST_MAP_PRODUCTS <= len(catalog) <= MAP_PRODUCTS:
         _map_model(shop, first, make_map, say)
     return shop
+
+
+def _join(shop: Shop, catalog: Catalog, say: Say) -> None:
+    """The joined model, where the catalogue is the real one, or its store was begun."""
+    path = shop.workspace.feature_store(joined_store.MODEL)
+    try:
+        shipped = joined_store.open_source(joined_store.open_model().sources[0])
+        if path.exists() or shipped.is_known(catalog).all():
+            joined_store.make(shop.workspace, catalog, say)
+            joined_store.export(shop.workspace, say)
+            gallery = models.open_gallery(shop, joined_store.MODEL, "cosine", say)[0]
+            models.calibration(shop, joined_store.MODEL, gallery, say)
+    except FashionRirError as error:
+        say(f"Without the joined model: {error}")
 
 
 def first_model(parameters: Mapping[str, object]) -> str:

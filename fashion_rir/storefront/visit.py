@@ -11,11 +11,13 @@ import numpy as np
 from PIL import Image
 
 from fashion_rir.embedding import embed
-from fashion_rir.errors import FashionRirError, ImageError
+from fashion_rir.embedding.joined import JoinedModel
+from fashion_rir.errors import FashionRirError, ImageError, ParameterError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront import map, messages, models, photos, search
 from fashion_rir.storefront.messages import Picks, Query, Settings, Upload
 from fashion_rir.storefront.shop import Shop
+from fashion_rir.workspace import joined_store
 
 N_PICKS = 12
 
@@ -28,7 +30,8 @@ class Visit:
     """A visitor's state. One process may hold several, of which each is asked one at a time.
 
     Attributes:
-        names: the models that may be chosen.
+        names: the models that may be chosen; the joined one first, where it is there.
+        joined: that one, whose queries can be changed and said in words; None if it is not there.
     """
 
     def __init__(self, shop: Shop, say: Callable[[str], None] = lambda text: None) -> None:
@@ -38,7 +41,9 @@ class Visit:
             shop: from `shop.open_shop`.
             say: told before long work.
         """
-        self.names = models.shown_models(shop)
+        names = models.shown_models(shop)
+        self.names = sorted(names, key=lambda name: name != joined_store.MODEL)
+        self.joined = models.joined_model(shop)
         self._shop, self._say = shop, say
         self._photo: Image.Image | None = None
         self._gallery: tuple[tuple[str, str], Gallery, dict[str, str]] | None = None
@@ -91,6 +96,8 @@ class Visit:
             attributes = search.guessed_attributes(self._shop, gallery, vector)
         else:
             attributes = search.product_attributes(self._shop, row)
+        attributes |= {self._shop.attributes[name]: value
+                       for name, value in asked.settings.changed.items()}  # fmt: skip
         # The empty end of the bar: no similarity at all, or the largest distance that was seen.
         seen = [*curve["thresholds"][-1:], *found.distances[-1:].tolist()]
         empty = 1.0 if asked.settings.measure == "cosine" else max(seen, default=1.0) or 1.0
@@ -126,7 +133,27 @@ class Visit:
 
     def _open_query(self, asked: Query) -> tuple[Gallery, np.ndarray, int | None]:
         """What is searched, by which vector, and the row of the product that it is of, if any."""
+        gallery, vector, row = self._query_itself(asked)
+        settings = asked.settings
+        if settings.changed or settings.weights or settings.words:
+            vector = self._joined_of(settings).changed(
+                vector, values=settings.changed, weights=settings.weights, text=settings.words
+            )
+        return gallery, vector, row
+
+    def _joined_of(self, settings: Settings) -> JoinedModel:
+        if self.joined is None or settings.model != joined_store.MODEL:
+            raise ParameterError(
+                f"{settings.model} finds by photos alone; take the model {joined_store.MODEL} to "
+                "change a query or to search by words."
+            )
+        return self.joined
+
+    def _query_itself(self, asked: Query) -> tuple[Gallery, np.ndarray, int | None]:
+        """As `_open_query`, before it is changed."""
         gallery, metadata = self._open_gallery(asked.settings)
+        if asked.by_words:
+            return gallery, np.zeros(self._joined_of(asked.settings).dim, np.float32), None
         if asked.product is None:
             row, photo = None, self._photo
             if photo is None:

@@ -14,7 +14,7 @@ from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import CatalogError, ParameterError
 from fashion_rir.system import one_process
-from fashion_rir.workspace import stores
+from fashion_rir.workspace import joined_store, stores
 from fashion_rir.workspace.folders import Workspace
 
 Say = Callable[[str], None]
@@ -72,7 +72,7 @@ def list_products(
 def index(
     workspace: Workspace,
     listing: Listing,
-    embedder: Embedder,
+    embedder: Embedder | None,
     parameters: dict[str, object],
     say: Say = lambda text: None,
 ) -> Catalog:
@@ -81,7 +81,7 @@ def index(
     Args:
         workspace: of the catalogue, from `folders.open_own`.
         listing: from `list_products`.
-        embedder: the network.
+        embedder: the network; None for the joined model that comes with the project.
         parameters: what the catalogue is opened with later; at least `preprocessing` and `engine`.
         say: told what was done.
 
@@ -99,14 +99,18 @@ def index(
         if n_bad:
             last = catalog.left_out.iloc[-1]
             say(f"  {n_bad:>8,}  photos that cannot be read, such as {last['reason']}")
-        model = embedder.metadata(str(parameters["preprocessing"]))["model"]
+        preprocessing = str(parameters["preprocessing"])
+        model = embedder.metadata(preprocessing)["model"] if embedder else joined_store.MODEL
         path, n_gone, n_known = workspace.feature_store(model), 0, 0
         if path.exists():
             store = FeatureStore.open(path)
             n_gone = store.keep_only(list(catalog.products["image_name"]), catalog.data_hash)
             n_known = len(store.image_names())
-        stores.embed(workspace, catalog, embedder, preprocessing=str(parameters["preprocessing"]),
-                     engine=str(parameters["engine"]))  # fmt: skip
+        if embedder is None:
+            joined_store.make(workspace, catalog, say)
+        else:
+            stores.embed(workspace, catalog, embedder, preprocessing=preprocessing,
+                         engine=str(parameters["engine"]))  # fmt: skip
         own_catalogue.save(catalog, home, parameters)
     n_new = catalog.products["image_name"].nunique() - n_known
     say(f"{len(catalog):,} products by {model}: {n_new:,} embedded now, {n_known:,} were, "

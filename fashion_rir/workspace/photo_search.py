@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -11,6 +12,7 @@ from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import StoreError
 from fashion_rir.search.gallery import Gallery
+from fashion_rir.workspace import joined_store
 from fashion_rir.workspace.folders import Workspace
 
 
@@ -33,6 +35,34 @@ def own_model(workspace: Workspace, parameters: Mapping[str, object]) -> tuple[E
                               image_size=int(parameters["image_size"]),
                               seed=int(parameters["seed"]))  # fmt: skip
     return network, str(parameters["preprocessing"])
+
+
+def by_words(
+    workspace: Workspace, catalog: Catalog, text: str, picture: Image.Image | None, k: int
+) -> tuple[pd.DataFrame, int]:
+    """The products that go best with words, and with a picture if there is one.
+
+    Args:
+        workspace: says where the joined model's embeddings lie; they are made if need be.
+        catalog: the products.
+        text: the words.
+        picture: RGB; None for words alone.
+        k: how many products.
+
+    Returns:
+        As `nearest`.
+
+    Raises:
+        FashionRirError: the joined model is not there, or no word is.
+    """
+    model = joined_store.open_model()
+    vectors = joined_store.make(workspace, catalog).load(list(catalog.products["image_name"]))[1]
+    vector = np.zeros(model.dim, dtype=np.float32)
+    if picture is not None:
+        joined_store.export(workspace)
+        vector = joined_store.open_embedder(workspace).embed_picture(picture)
+    query = model.changed(vector, text=text)
+    return _found(catalog.products, vectors, query, ("cosine", k)), len(vectors)
 
 
 def nearest(
@@ -58,7 +88,7 @@ def nearest(
     Raises:
         StoreError: there are no embeddings of this model, or of other products.
     """
-    (network, preprocessing), (measure, k) = model, search
+    network, preprocessing = model
     metadata = network.metadata(preprocessing)
     store = FeatureStore.open(workspace.feature_store(metadata["model"]))
     store.require(metadata)
@@ -71,9 +101,16 @@ def nearest(
         )
     products = catalog.products[catalog.products["image_name"].isin(known)]
     vectors = store.load(list(products["image_name"]))[1]
-    gallery = Gallery(vectors, products["id"], measure)
     vector = embed.embed_image(picture, network, preprocessing=preprocessing)
-    matches = gallery.search(vector[None], k)
+    return _found(products, vectors, vector, search), len(vectors)
+
+
+def _found(
+    products: pd.DataFrame, vectors: np.ndarray, vector: np.ndarray, search: tuple[str, int]
+) -> pd.DataFrame:
+    """The closest products with their distances; see `nearest`."""
+    measure, k = search
+    matches = Gallery(vectors, products["id"], measure).search(vector[None], k)
     found = products.set_index("id").loc[matches.ids[0]]
     shown = found[SHOWN_ID] if SHOWN_ID in found else found.index.astype("str")
-    return found.assign(**{SHOWN_ID: shown, "distance": matches.distances[0]}), len(gallery)
+    return found.assign(**{SHOWN_ID: shown, "distance": matches.distances[0]})
