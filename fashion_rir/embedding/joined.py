@@ -50,7 +50,7 @@ class JoinedModel:
     classes: Mapping[str, list[str]]
     shares: Mapping[str, float]
     temperature: float
-    quality: Mapping[str, float]
+    quality: Mapping[str, object]
     sha256: str = ""
 
     @cached_property

@@ -29,8 +29,8 @@ class TowerSettings:
     """
 
     n_numbers: int = 64
-    batch_size: int = 1024
-    n_steps: int = 400
+    batch_size: int = 512
+    n_steps: int = 500
     rate: float = 5e-3
     temperature: float = 0.05
 

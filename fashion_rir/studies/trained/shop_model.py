@@ -27,12 +27,14 @@ TEMPERATURE = 0.3
 
 HEAD = heads.HeadSettings(hidden=512)
 
-TRAINING = fit.TrainingSettings(epochs=10, batch_size=512, learning_rate=2e-3, schedule="cosine")
+TRAINING = fit.TrainingSettings(epochs=6, batch_size=512, learning_rate=2e-3, schedule="cosine")
 
 # The labels that a made-up caption says, beside the product's own name.
 PHRASES = (("articleType",), ("baseColour", "articleType"), ("gender", "articleType"),
            ("baseColour",), ("gender", "baseColour", "articleType"), ("usage", "articleType"),
            ("baseColour", "gender"))  # fmt: skip
+
+N_CHANGED = 1000  # queries of which an attribute is changed
 
 BLOCK = 256  # queries that are ranked at a time
 
@@ -289,6 +291,35 @@ def word_quality(
             quality[f"{label} precision@10, {which} products"] = float(hits.mean())
             quality[f"{label} classes, {which} products"] = len(asked)
     return quality
+
+
+def measure(
+    model: JoinedModel,
+    gallery: np.ndarray,
+    products: pd.DataFrame,
+    is_test: np.ndarray,
+    *,
+    seed: int,
+) -> dict[str, object]:
+    """All that is measured of the model.
+
+    Args:
+        model: that made the gallery.
+        gallery: float32 (n_products, dim).
+        products: with labels and names.
+        is_test: bool (n_products,).
+        seed: of the draw of the queries that are changed.
+
+    Returns:
+        By label the share of the first ten products with the query's own, for test products as
+        queries; `changes`, of 1,000 of them (see `change_quality`); `words` (see `word_quality`).
+    """
+    asked = np.random.default_rng(seed).permutation(np.flatnonzero(is_test))[:N_CHANGED]
+    return {
+        **photo_quality(gallery, products, is_test), "n_queries": int(is_test.sum()),
+        "changes": change_quality(model, gallery, products, asked, seed=seed),
+        "words": word_quality(model, gallery, products, is_test),
+    }  # fmt: skip
 
 
 def _read(model: JoinedModel, texts: list[str]) -> np.ndarray:
