@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from drawn_shop import picture
 from typer.testing import CliRunner
 
 from fashion_rir import command_line
+from fashion_rir.data import shipped
 from fashion_rir.storefront import server
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "your-own-catalogue.md").read_text(encoding="utf-8")
+
+RANDOM = ["--backbone", "mobilenetv2", "--weights", "none"]  # quicker than the joined model
 
 pytestmark = pytest.mark.slow
 
@@ -27,24 +29,19 @@ def commands() -> list[list[str]]:
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A project's folder with fifty photos and a table, as the page has them."""
+    """A project's folder with fifty of the shipped phone photos and a table of them."""
     for name in ("profiles", "notebooks"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*-1*"))
     (tmp_path / "photos").mkdir()
     rows = []
-    for number in range(50):
+    phone = shipped.phone_photos()
+    for number, product in enumerate(phone.products.head(50).itertuples()):
         name = f"SKU-{number:04d}"
-        data = picture((5 * number, 255 - 5 * number, 100))
-        (tmp_path / "photos" / f"{name}.jpg").write_bytes(data)
-        rows.append(
-            [
-                name,
-                f"Ware {number}",
-                ("Shirt", "Shoe")[number % 2],
-                ("red", "blue", "green")[number % 3],
-                ("Acme", "Brio")[number % 4 // 2],
-            ]
-        )
+        photo = phone.source.read(product.image_name)
+        (tmp_path / "photos" / f"{name}.jpg").write_bytes(photo)
+        brand = ("Acme", "Brio")[number % 2]
+        title, kind = product.productDisplayName, product.articleType
+        rows.append([name, title, kind, product.baseColour, brand])
     with open(tmp_path / "products.csv", "w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["sku", "title", "category", "color", "brand"], *rows])
     monkeypatch.setenv("FASHION_RIR_HOME", str(tmp_path))
@@ -57,7 +54,7 @@ def test_every_command_of_the_page_works_in_its_order(project, monkeypatch):
     monkeypatch.setattr(server, "serve", lambda workspace, *_, **__: served.append(workspace))
     outputs = []
     for command in commands():
-        random = ["--weights", "none"] if command[0] == "index" else []
+        random = RANDOM if command[0] == "index" else []
         answer = CliRunner().invoke(command_line.app, [*command, *random])
         assert answer.exit_code == 0, (command, answer.output, answer.exception)
         outputs.append(answer.output)
@@ -72,7 +69,7 @@ def test_every_command_of_the_page_works_in_its_order(project, monkeypatch):
 def test_the_drafted_columns_are_those_that_the_page_shows(project):
     answer = CliRunner().invoke(
         command_line.app,
-        ["index", "photos", "--table", "products.csv", "--name", "my-shop", "--weights", "none"],
+        ["index", "photos", "--table", "products.csv", "--name", "my-shop", *RANDOM],
     )
     assert answer.exit_code == 0, answer.output
     shown = re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[1]

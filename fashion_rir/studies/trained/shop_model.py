@@ -213,20 +213,9 @@ def change_quality(
         By attribute and over all: the share with the new value; and the share with the query's
         other attributes, before the change and after it.
     """
-    generator = np.random.default_rng(seed)
     table = {label: products[label].fillna("").to_numpy(dtype=object) for label in ATTRIBUTES}
-    asked, queries = [], []
-    for row in rows:
-        label = ATTRIBUTES[generator.integers(len(ATTRIBUTES))]
-        beside = "gender" if label == "articleType" else "articleType"
-        near = table[label][table[beside] == table[beside][row]]
-        counts = pd.Series(near[(near != "") & (near != table[label][row])]).value_counts()
-        counts = counts[(counts >= 10) & counts.index.isin(model.classes[label])]
-        if counts.empty or not table[label][row]:
-            continue
-        value = generator.choice(counts.index.to_numpy(), p=(counts / counts.sum()).to_numpy())
-        asked.append((row, label, value))
-        queries.append(model.changed(gallery[row], values={label: value}))
+    asked = _changes(model, table, rows, seed=seed)
+    queries = [model.changed(gallery[row], values={label: value}) for row, label, value in asked]
     own = np.array([row for row, _, _ in asked])
     before, after = (
         first_ten(gallery, gallery[own], own),
@@ -247,6 +236,25 @@ def change_quality(
         "all": frame.drop(columns="attribute").mean().round(6).to_dict(),
         "by attribute": means.round(6).to_dict("index"),
     }
+
+
+def _changes(
+    model: JoinedModel, table: Mapping[str, np.ndarray], rows: np.ndarray, *, seed: int
+) -> list[tuple[int, str, str]]:
+    """A row, an attribute and its new value for each query; see `change_quality`."""
+    generator = np.random.default_rng(seed)
+    asked = []
+    for row in rows:
+        label = ATTRIBUTES[generator.integers(len(ATTRIBUTES))]
+        beside = "gender" if label == "articleType" else "articleType"
+        near = table[label][table[beside] == table[beside][row]]
+        counts = pd.Series(near[(near != "") & (near != table[label][row])]).value_counts()
+        counts = counts[(counts >= 10) & counts.index.isin(model.classes[label])]
+        if counts.empty or not table[label][row]:
+            continue
+        shares = (counts / counts.sum()).to_numpy()
+        asked.append((row, label, generator.choice(counts.index.to_numpy(), p=shares)))
+    return asked
 
 
 def word_quality(
