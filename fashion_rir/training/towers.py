@@ -30,7 +30,7 @@ class TowerSettings:
 
     n_numbers: int = 64
     batch_size: int = 512
-    n_steps: int = 500
+    n_steps: int = 1500
     rate: float = 5e-3
     temperature: float = 0.05
 

@@ -58,7 +58,7 @@ def test_a_product_finds_products_like_it(api, product):
 
 @pytest.mark.parametrize(
     ("fields", "fault"),
-    [({}, "Send a photo or a product"), ({"product": 1, "photo": "eA=="}, "Send a photo or"),
+    [({}, "Send a photo, a product"), ({"product": 1, "photo": "eA=="}, "Send a photo, a"),
      ({"product": 1}, "no product 1"), ({"product": [1]}, "by its id"), ({"photo": 7}, "no base64"),
      ({"photo": "#"}, "no base64"), ({"photo": "eA=="}, "cannot be read as a picture"),
      ({"photo": ""}, "is empty"), ({"produkt": 1}, "did you mean 'product'"),

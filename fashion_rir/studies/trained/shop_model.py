@@ -27,7 +27,7 @@ TEMPERATURE = 0.3
 
 HEAD = heads.HeadSettings(hidden=512)
 
-TRAINING = fit.TrainingSettings(epochs=6, batch_size=512, learning_rate=2e-3, schedule="cosine")
+TRAINING = fit.TrainingSettings(epochs=24, batch_size=512, learning_rate=2e-3, schedule="cosine")
 
 # The labels that a made-up caption says, beside the product's own name.
 PHRASES = (("articleType",), ("baseColour", "articleType"), ("gender", "articleType"),
