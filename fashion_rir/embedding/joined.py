@@ -128,8 +128,8 @@ class JoinedModel:
             if name not in self.parts:
                 raise unknown_name("part", name, self.parts)
             found[self.parts[name]] *= weight
-        for name, value in (values or {}).items():
-            found = self._with_value(found, name, value)
+        if values:
+            found = self._with_values(found, values)
         rows = words.rows_of(text)
         if len(rows):
             meant = _unit(self.arrays["texts"][rows].sum(axis=0, keepdims=True))[0]
@@ -142,24 +142,20 @@ class JoinedModel:
             )
         return found
 
-    def _with_value(self, vector: np.ndarray, attribute: str, value: str) -> np.ndarray:
-        if attribute not in self.classes:
-            raise unknown_name("attribute", attribute, self.classes)
-        if value not in self.classes[attribute]:
-            raise unknown_name(attribute, value, self.classes[attribute])
-        place = self.parts[attribute]
-        found = np.array(vector)
-        # What the photo looks like, and goes with, speaks for the old value.
-        for name in (LOOKS, WORDS):
-            found[self.parts[name]] *= CHANGED_LOOKS
-        if attribute == "articleType":
-            found[self.parts[LOOKS]] = found[self.parts[WORDS]] = 0
+    def _with_values(self, vector: np.ndarray, values: Mapping[str, str]) -> np.ndarray:
+        """The query's attributes, some of them others; what it looks like spoke for the old."""
+        found = np.zeros_like(vector)
         for name in self.classes:
-            if name != attribute:  # kept as firmly as it can be
-                found[self.parts[name]] *= KEPT_WEIGHTS[name] / self.shares[name]
-        found[place] = 0
-        row = place.start + self.classes[attribute].index(value)
-        found[row] = CHANGED_WEIGHT / np.sqrt(self.shares[attribute])
+            if name not in values:  # kept more firmly than it counts otherwise
+                kept = KEPT_WEIGHTS.get(name, 1.0) / self.shares[name]
+                found[self.parts[name]] = vector[self.parts[name]] * kept
+        for name, value in values.items():
+            if name not in self.classes:
+                raise unknown_name("attribute", name, self.classes)
+            if value not in self.classes[name]:
+                raise unknown_name(name, value, self.classes[name])
+            row = self.parts[name].start + self.classes[name].index(value)
+            found[row] = CHANGED_WEIGHT / np.sqrt(self.shares[name])
         return found
 
     def save(self, path: Path) -> None:
@@ -176,9 +172,7 @@ class JoinedModel:
 
 
 # How a query is changed; chosen on validation products, see `studies.trained.shop_model`.
-CHANGED_WEIGHT = 1.0
-
-CHANGED_LOOKS = 0.3
+CHANGED_WEIGHT = 2.0
 
 KEPT_WEIGHTS = {"articleType": 1.0, "baseColour": 0.5, "gender": 0.5, "usage": 0.5}
 

@@ -50,6 +50,16 @@ def test_another_colour_takes_the_old_one_s_place_and_keeps_the_type():
     assert alike(query[type_part], red[type_part]) == pytest.approx(1)
 
 
+def test_two_attributes_are_changed_as_firmly_as_one():
+    model = joined_model()
+    red, blue = model.vectors([RED])[0], model.vectors([BLUE])[0]
+    query = model.changed(red, values={"baseColour": "Blue", "articleType": "Casual Shoes"})
+    lengths = [np.linalg.norm(query[model.parts[name]]) * np.sqrt(model.shares[name])
+               for name in model.classes]  # fmt: skip
+    assert lengths[0] == pytest.approx(lengths[1])
+    assert query @ blue > query @ red
+
+
 def test_weights_and_words_change_what_counts():
     model = joined_model()
     red, blue = model.vectors([RED])[0], model.vectors([BLUE])[0]
