@@ -52,8 +52,8 @@ def prepare(
     )
     shop = prepare_shop(workspace, catalog, say)
     first = first_model(parameters)
-    if joined_store.is_here():
-        _join(shop, catalog, say)
+    if joined_store.is_here() and _join(shop, catalog, say):
+        first = joined_store.MODEL
     if not _is_ready(shop, first):
         say(f"Embedding {len(catalog):,} products by {first} (goes on where it stopped)")
         network = _build(parameters["backbone"], parameters["image_size"], parameters)
@@ -72,18 +72,19 @@ def prepare(
     return shop
 
 
-def _join(shop: Shop, catalog: Catalog, say: Say) -> None:
-    """The joined model, where the catalogue is the real one, or its store was begun."""
+def _join(shop: Shop, catalog: Catalog, say: Say) -> bool:
+    """Whether the joined model is ready: of the real catalogue, or where its store was begun."""
     path = shop.workspace.feature_store(joined_store.MODEL)
     try:
         shipped = joined_store.open_source(joined_store.open_model().sources[0])
-        if path.exists() or shipped.is_known(catalog).all():
-            joined_store.make(shop.workspace, catalog, say)
-            joined_store.export(shop.workspace, say)
-            gallery = models.open_gallery(shop, joined_store.MODEL, "cosine", say)[0]
-            models.calibration(shop, joined_store.MODEL, gallery, say)
+        if not path.exists() and not shipped.is_known(catalog).all():
+            return False
+        joined_store.make(shop.workspace, catalog, say)
+        joined_store.export(shop.workspace, say)
     except FashionRirError as error:
         say(f"Without the joined model: {error}")
+        return False
+    return True
 
 
 def first_model(parameters: Mapping[str, object]) -> str:

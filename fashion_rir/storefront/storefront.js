@@ -611,7 +611,7 @@ function render({ model, el }) {
   const { settings } = state;
   const controls = h("details", { class: "part controls", open: window.innerWidth > 700 },
     h("summary", {}, "Settings and filters"),
-    select("Model", info.models.map((name) => [name, info.labels[name]]), settings.model,
+    select("Model", info.models.map((name) => [name, info.labels[name].split(":")[0]]), settings.model,
       (value) => {
         const left = value === info.joined ? {} : { changed: {}, weights: {}, words: "" };
         if (state.query?.byWords && value !== info.joined) state.query = null;
@@ -622,6 +622,7 @@ function render({ model, el }) {
       (value) => { set({ measure: value, threshold: null }); }),
     select("Results a page", info.page_sizes.map((n) => [n, n]), settings.n_results,
       (value) => set({ n_results: Number(value) })),
+    info.joined ? h("p", { class: "hint" }, `${info.labels[info.joined]}.`) : null,
     h("div", { class: "threshold" }, h("label", {}, "Threshold", slider), thresholdNote),
     h("div", { class: "filters" }, ...Object.entries(info.filters).map(([key, values]) => select(
       NAMES[key] ?? key, [["", "any"], ...values.map((value) => [value, value])],
