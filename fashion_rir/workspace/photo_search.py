@@ -26,6 +26,9 @@ def own_model(workspace: Workspace, parameters: Mapping[str, object]) -> tuple[E
     Raises:
         FashionRirError: the encoder, or the backbone's weights, are no longer there.
     """
+    if parameters["backbone"] == joined_store.BACKBONE:
+        joined_store.export(workspace)
+        return joined_store.open_embedder(workspace), joined_store.PREPROCESSING
     names = ("backbone", "image_size", "preprocessing")
     store = "-".join(str(parameters[name]) for name in names)
     said = FeatureStore.open(workspace.feature_store(store)).metadata.get("encoder")

@@ -132,6 +132,14 @@ def test_the_command_line_finds_by_words_and_a_picture(shop):
     assert (set(found["articleType"]), n_products) == ({"Casual Shoes"}, 101)
 
 
+def test_a_catalogue_of_one_s_own_by_the_joined_model_is_searched_by_it(shop, monkeypatch):
+    monkeypatch.setattr(joined_store, "export", lambda _: None)
+    model = photo_search.own_model(shop.workspace, {"backbone": joined_store.BACKBONE})
+    picture = shop.catalog.read_image(shop.products["image_name"].iloc[55])
+    found, _ = photo_search.nearest(shop.workspace, shop.catalog, picture, model, ("cosine", 1))
+    assert found["distance"].tolist() == pytest.approx([0], abs=1e-5)
+
+
 def test_an_older_model_s_embeddings_are_not_taken_for_this_one_s(shop, monkeypatch):
     other = replace(SHIPPED, sha256="1" * 64)
     monkeypatch.setattr(joined_store, "open_model", lambda: other)
