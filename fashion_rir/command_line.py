@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from fashion_rir.errors import FashionRirError, ParameterError, StoreError
+from fashion_rir.errors import FashionRirError, ParameterError
 from fashion_rir.system import standard_error_to
 
 INTERRUPTED = 130  # the exit code that Typer gives to Ctrl-C, without a word
+
+OWN_SEED = 20  # of what is drawn for a catalogue of one's own
 
 BASELINES = "02-pretrained-baselines"  # the notebook whose parameters are those of `embed`
 
@@ -42,6 +44,14 @@ Size = Annotated[
 Engine = Annotated[
     str | None, typer.Option(help="keras, or onnx (faster on a CPU). [default: the profile's]")
 ]
+Encoder = Annotated[
+    Path | None, typer.Option(help="ONNX file of an encoder, in place of a backbone.")
+]
+EncoderSettings = Annotated[
+    str | None,
+    typer.Option(help="'size=224 mean=0.5,0.5,0.5 std=0.5,0.5,0.5 layout=NCHW'. "
+                      "[default: the YAML beside the encoder]"),
+]  # fmt: skip
 Measure = Annotated[str, typer.Option(help="cosine, euclidean or manhattan.")]
 Scheduler = Annotated[
     str | None,
@@ -229,6 +239,8 @@ def embed(
     engine: Engine = None,
     seed: Seed = None,
     profile: Profile = "demo",
+    encoder: Encoder = None,
+    encoder_settings: EncoderSettings = None,
     number_format: Annotated[
         str, typer.Option(help="float32, or float16 (half the space) for a new store.")
     ] = "float32",
@@ -245,18 +257,64 @@ def embed(
     network = _network(workspace, backbone, weights, image_size, seed)
     engine = engine or _said(workspace, "engine")
     found = _load(workspace, catalogue)
-    if scheduler is not None:
+    if scheduler is not None and encoder is None:
         network.pop("seed")  # random weights are refused there
         plan = {**network, "preprocessing": preprocessing, "engine": engine}
         store = _embed_on_cluster(workspace, found, plan, (scheduler, workers), number_format)
         typer.echo(f"{len(store.image_names()):,} embeddings are in {store.path}")
         return
     matrix, metadata = stores.embed(
-        workspace, found, _build(network), preprocessing=preprocessing, engine=engine,
-        number_format=number_format,
+        workspace, found, _encoder_or_backbone(encoder, encoder_settings, network),
+        preprocessing=preprocessing, engine=engine, number_format=number_format,
     )  # fmt: skip
     path = workspace.feature_store(metadata["model"])
     typer.echo(f"{len(matrix):,} embeddings of {matrix.shape[1]:,} numbers are in {path}")
+
+
+@app.command()
+def index(
+    folder: Annotated[Path, typer.Argument(help="Holds the photos, in folders or not.")],
+    table: Annotated[
+        Path | None, typer.Option(help="CSV, Excel or Parquet; one row a product.")
+    ] = None,
+    columns: Annotated[
+        Path | None,
+        typer.Option(help="YAML that says what the columns are. [default: drafted]"),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Of the catalogue. [default: the folder's]")]
+    = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(help="A network, such as mobilenetv2, in place of the joined model."),
+    ] = None,
+    weights: Annotated[str, typer.Option(help="imagenet, none (random), or a file.")] = "imagenet",
+    preprocessing: Preprocessing = "resize",
+    image_size: Size = None,
+    encoder: Encoder = None,
+    encoder_settings: EncoderSettings = None,
+) -> None:  # fmt: skip
+    """Make a catalogue of your own photos, to be searched; run again, it takes in what is new.
+
+    Example: fashion-rir index photos --table products.csv --name my-shop
+    """
+    from fashion_rir.workspace import indexing, joined_store
+    from fashion_rir.workspace.folders import open_own
+
+    workspace = open_own(name or indexing.name_of(folder))
+    network = {"backbone": backbone, "weights": weights, "image_size": image_size, "seed": OWN_SEED}
+    listing = indexing.list_products(folder, table, columns, typer.echo)
+    if backbone is None and encoder is None and joined_store.is_here():
+        embedder, about = None, joined_store.metadata(joined_store.open_model())
+    else:
+        network["backbone"] = backbone or "mobilenetv2"
+        embedder = _encoder_or_backbone(encoder, encoder_settings, network)
+        about = embedder.metadata(preprocessing)
+    parameters = {"catalogue": workspace.profile, "sample_size": None, "seed": OWN_SEED,
+                  "weights": weights, "backbone": about["backbone"], "engine": "onnx",
+                  "image_size": about["image_size"],
+                  "preprocessing": about["preprocessing"]}  # fmt: skip
+    indexing.index(workspace, listing, embedder, parameters, typer.echo)
+    typer.echo(f"See it by `fashion-rir storefront --catalogue {workspace.profile}`")
 
 
 @app.command()
@@ -299,7 +357,10 @@ def sweep(
 
 @app.command()
 def search(
-    image: Annotated[Path, typer.Argument(help="The picture to search with.")],
+    image: Annotated[Path | None, typer.Argument(help="The picture to search with.")] = None,
+    words: Annotated[
+        str | None, typer.Option(help="What to look for, alone or beside a picture.")
+    ] = None,
     catalogue: Catalogue = None,
     backbone: Backbone = "mobilenetv2",
     weights: Weights = None,
@@ -313,42 +374,48 @@ def search(
     """Find the products that look like a picture.
 
     Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
+    Example: fashion-rir search --words "blue kurta" --profile full
     """
-    from fashion_rir.data import images
-    from fashion_rir.embedding import embed
-    from fashion_rir.embedding.store import FeatureStore
-    from fashion_rir.search.gallery import Gallery
+    from fashion_rir.data import images, own_catalogue
+    from fashion_rir.workspace import photo_search
 
-    query = images.decode(image)
-    workspace = _workspace(profile)
-    products = _load(workspace, catalogue).products.set_index("image_name")
-    network = _build(_network(workspace, backbone, weights, image_size, seed))
-    metadata = network.metadata(preprocessing)
-    store = FeatureStore.open(workspace.feature_store(metadata["model"]))
-    store.require(metadata)
-    names, matrix = store.load()
-    absent = [name for name in names if name not in products.index]
-    if absent:
-        raise StoreError(
-            f"{store.path} holds {len(absent)} photos that the catalogue lacks (first: "
-            f"{absent[0]}); name the catalogue that it was made from."
-        )
-    products = products.loc[names].set_index("id")
-    gallery = Gallery(matrix, products.index, measure)
-    vector = embed.embed_image(query, network, preprocessing=preprocessing)
-    matches = gallery.search(vector[None], k)
-    typer.echo(f"{profile}: the {matches.ids.shape[1]} nearest of {len(gallery):,} products by "
-               f"{metadata['model']} ({metadata['weights']}), {measure}\n"
-               f"{'id':>6}  {'distance':>9}  {'articleType':<20}  productDisplayName")  # fmt: skip
-    for product, distance in zip(matches.ids[0], matches.distances[0], strict=True):
-        row = products.loc[product]
-        typer.echo(f"{product:>6}  {distance:9.4f}  {row['articleType']:<20.20}  "
-                   f"{row['productDisplayName']}")  # fmt: skip
+    if image is None and words is None:
+        raise ParameterError("Name a picture, or say by --words what to look for.")
+    query = None if image is None else images.decode(image)
+    workspace = _workspace(_profile_of(catalogue, profile))
+    products = _load(workspace, catalogue)
+    if words is not None:
+        found, n_products = photo_search.by_words(workspace, products, words, query, k)
+        _show_products(found, f"{workspace.profile}: the {len(found)} of {n_products:,} products "
+                       f"that go best with {words!r}")  # fmt: skip
+        return
+    if workspace.is_own:
+        said = own_catalogue.parameters(workspace.own_home)
+        embedder, preprocessing = photo_search.own_model(workspace, said)
+    else:
+        embedder = _build(_network(workspace, backbone, weights, image_size, seed))
+    found, n_products = photo_search.nearest(workspace, products, query, (embedder, preprocessing),
+                                             (measure, k))  # fmt: skip
+    about = embedder.metadata(preprocessing)
+    _show_products(found, f"{workspace.profile}: the {len(found)} nearest of {n_products:,} "
+                   f"products by {about['model']} ({about['weights']}), {measure}")  # fmt: skip
+
+
+def _show_products(found, head: str) -> None:
+    """A table of products, closest first."""
+    typer.echo(f"{head}\n{'id':>6}  {'distance':>9}  {'articleType':<20}  productDisplayName")
+    texts = ["articleType", "productDisplayName"]
+    for row in found.assign(**found[texts].fillna("")).itertuples():
+        typer.echo(f"{row.shown_id:>6}  {row.distance:9.4f}  {row.articleType:<20.20}  "
+                   f"{row.productDisplayName}")  # fmt: skip
 
 
 @app.command()
 def storefront(
     profile: Profile = "demo",
+    catalogue: Annotated[
+        str | None, typer.Option(help="The name of your own, from `fashion-rir index`.")
+    ] = None,
     port: Annotated[int, typer.Option(help="The next free one is taken if it is in use.")] = 8866,
     ip: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
@@ -362,7 +429,7 @@ def storefront(
     from fashion_rir.studies.analysis import tsne
     from fashion_rir.workspace.parameters import profile_parameters
 
-    workspace = _workspace(profile)
+    workspace = _own_workspace(catalogue) if catalogue else _workspace(profile)
     parameters = profile_parameters(workspace, server.NOTEBOOK)
     if not server.is_loopback(ip):
         typer.secho(server.WARNING.format(ip=ip), fg="yellow", err=True)
@@ -409,6 +476,28 @@ def evaluate(
         typer.echo(f"{n_without} records are left out: they were not scored so.")
 
 
+def _profile_of(catalogue: str | None, profile: str) -> str:
+    """The name of a catalogue of one's own, if one is named; else the profile."""
+    from fashion_rir.workspace.folders import own_names
+
+    return catalogue if catalogue in own_names() else profile
+
+
+def _own_workspace(name: str):
+    """The workspace of a catalogue that `index` has made."""
+    from fashion_rir.errors import unknown_name
+    from fashion_rir.workspace.folders import own_names
+
+    if name not in own_names():
+        if not own_names():
+            raise ParameterError(
+                f"There is no catalogue {name!r}; make it by `fashion-rir index FOLDER --name "
+                f"{name}`, or name a profile by --profile."
+            )
+        raise unknown_name("catalogue", name, own_names())
+    return _workspace(name)
+
+
 def _workspace(profile: str = "demo"):
     from fashion_rir.workspace.folders import open_workspace
 
@@ -450,6 +539,17 @@ def _build(network: dict):
         return backbones.build(network.pop("backbone"), **network)
 
 
+def _encoder_or_backbone(encoder: Path | None, said: str | None, network: dict):
+    """The encoder that is named, else the backbone."""
+    if encoder is None:
+        if said is not None:
+            raise ParameterError("--encoder-settings are of an encoder; name it by --encoder.")
+        return _build(network)
+    from fashion_rir.embedding.encoder import open_encoder
+
+    return open_encoder(encoder, said)
+
+
 def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, number_format: str):
     """The feature store, made by the workers of a cluster; see `embed`."""
     from fashion_rir.embedding import cluster
@@ -474,6 +574,6 @@ def _load(workspace, catalogue: str | None):
             _said(workspace, "catalogue"), sample_size=_said(workspace, "sample_size"),
             seed=_said(workspace, "seed"),
         )  # fmt: skip
-    if catalogue in CATALOGUES:
+    if catalogue in (*CATALOGUES, workspace.profile):
         return workspace.load_catalog(catalogue)
     return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")

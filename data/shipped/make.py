@@ -13,6 +13,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +22,23 @@ import pandas as pd
 from fashion_rir.data import catalog as catalogs
 from fashion_rir.data import shipped, shipped_files, sources, splits
 from fashion_rir.embedding import backbones, reduction, shipped_models, weight_arrays
+from fashion_rir.embedding.descriptors import ColourHistogram
 from fashion_rir.embedding.embed import embed_catalog, embedded
 from fashion_rir.embedding.onnx_engine import OnnxBackbone
 from fashion_rir.evaluation import protocols, rankings
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.search.transforms import l2_normalise
+from fashion_rir.studies.trained import shop_model
 from fashion_rir.system import sha256_of_file, write_text
+from fashion_rir.workspace import joined_store
 
 HERE = Path(__file__).resolve().parent
 
 N_DIRECTIONS = 128
 
 SEED = 20  # of the split and the bootstrap, as in the study
+
+N_COLOUR_DIRECTIONS = 24  # of the colour histograms
 
 N_COMPARED = 1000  # queries asked by float16 and float32 weights
 
@@ -80,6 +86,13 @@ ABOUT = {
         "MIT", f"made here of {CATALOGUE_SOURCE}"),
     "embeddings.json": (
         "how the embeddings were made, and what reducing and rounding changes", "MIT", "made here"),
+    "colour-histogram-64-resize.npz": (
+        "colour histograms of the real catalogue at 64 pixels, reduced",
+        "MIT", f"made here of {CATALOGUE_SOURCE}"),
+    "joined.npz": (
+        "the storefront's model: a head on the three embeddings for type, colour, gender and "
+        "usage, and a table of words; in float16",
+        "MIT", f"trained here on {CATALOGUE_SOURCE}"),
 }  # fmt: skip
 
 README = """# What travels with the project
@@ -115,6 +128,10 @@ by articleType, cosine, whole gallery):
 So a ranking as a whole (mAP) gains a little, and its first ten (precision@10) lose a little.
 `ShippedModel.difference()` in `embedding/shipped_models.py` says so wherever they are used.
 
+**Joined model.** What the storefront searches by, trained on these embeddings (colour histograms
+among them) by the study's training products; test products and their names are unseen. What it was
+measured to find stands in the file itself, and in the record `shop-model` of the full run.
+
 **Table.** Rows and fields are those of `styles.csv`, as text, so they are read by the same rules as
 the archive. Where `FASHION_RIR_ARCHIVE` names the archive, it takes the table's place as a whole;
 products that differ are counted and said. Photos are not shipped.
@@ -137,6 +154,9 @@ def main() -> None:
     about = [make_embedding(real, *model, given) for model in MODELS]
     by_name = {one["metadata"]["model"]: one for one in about}
     write_json(given.out / shipped_models.ABOUT, {"schema": 1, "models": by_name})
+    make_colours(real, given)
+    describe(given.out)  # what comes next is trained on the files that were described
+    make_joined(real, given.out)
     describe(given.out)
 
 
@@ -216,6 +236,27 @@ def make_embedding(
         measured["n_queries"], measured[kind] = scores(matrix, real.products, is_query)
     rounded = rounding(real, network, vectors, folders.weights)
     return {"metadata": store.metadata, "measured": measured, "float16": rounded}
+
+
+def make_colours(real: catalogs.Catalog, given: argparse.Namespace) -> None:
+    """Colour histograms, reduced; what the joined model sees beside the networks."""
+    path = given.stores / f"{joined_store.COLOURS}.sqlite"
+    store = embed_catalog(real, ColourHistogram(), preprocessing="resize", path=path)
+    whole = store.load(list(real.products["image_name"]))[1]
+    found = reduction.fit(whole, N_COLOUR_DIRECTIONS)
+    out = given.out / f"{joined_store.COLOURS}.npz"
+    reduction.save(found, found.encode(found(whole)), out)
+
+
+def make_joined(real: catalogs.Catalog, out: Path) -> None:
+    """Train and measure the joined model on the shipped embeddings."""
+    sources = [f"{name}-{size}-resize" for name, size in MODELS] + [joined_store.COLOURS]
+    models = {name: joined_store.open_source(name).embedded(real)[0] for name in sources}
+    trained, is_test = shop_model.train(real.products, models, seed=SEED)
+    kept = shop_model.rounded(trained)
+    measured = shop_model.measure(kept, kept.vectors(list(models.values())), real.products,
+                                  is_test, seed=SEED)  # fmt: skip
+    replace(kept, quality=measured).save(out / joined_store.FILE)
 
 
 def scores(

@@ -26,6 +26,8 @@ COLUMNS = (
     "season", "year", "usage", "productDisplayName",
 )  # fmt: skip
 
+SHOWN_ID = "shown_id"  # the id of a product of one's own catalogue, whose `id` is a mere number
+
 LABELS = ("articleType", "subCategory", "masterCategory", "gender", "baseColour", "season", "usage")
 
 # How tables write a missing value: the data set's own ways, and those that pandas knows.
@@ -82,7 +84,9 @@ class Catalog:
     @property
     def data_hash(self) -> str:
         """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
-        table = self.products[[*COLUMNS, "image_sha256"]].sort_values("id")
+        own = [SHOWN_ID] if SHOWN_ID in self.products else []
+        columns = [*COLUMNS, *own, *extra_columns(self.products), "image_sha256"]
+        table = self.products[columns].sort_values("id")
         return sha256_of(table.to_csv(index=False, lineterminator="\n"))
 
     def subset(self, is_chosen: np.ndarray) -> "Catalog":
@@ -191,6 +195,18 @@ def _with_numbers(products: pd.DataFrame) -> pd.DataFrame:
     years = products["year"].where(_is_year(products["year"]), None)
     sizes = {column: products[column].astype("int64") for column in ("width", "height")}
     return products.assign(year=pd.to_numeric(years).astype("Int64"), **sizes)
+
+
+def extra_columns(products: pd.DataFrame) -> list[str]:
+    """The columns that only a catalogue of one's own has, to filter by.
+
+    Args:
+        products: a catalogue's table.
+    """
+    if SHOWN_ID not in products:
+        return []
+    known = (*COLUMNS, *SCANNED, SHOWN_ID)
+    return [column for column in products.columns if column not in known]
 
 
 def sample(catalog: Catalog, n_products: int, *, seed: int) -> Catalog:

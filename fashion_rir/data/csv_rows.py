@@ -24,13 +24,17 @@ LONGEST_FIELD = 2**26  # characters; the module csv refuses more than 131,072 by
 Repairs = list[tuple[str, str, str]]
 
 
-def read_rows(data: bytes, path: Path, key: str) -> tuple[list[list[str]], Repairs]:
+def read_rows(
+    data: bytes, path: Path, key: str | None, table: str = "styles.csv"
+) -> tuple[list[list[str]], Repairs]:
     """All rows, the header first.
 
     Args:
         data: the file's bytes.
         path: of the file, or of the archive that holds it, for an error.
-        key: the name of a column that must be there; tells what stands between the fields.
+        key: the name of a column that must be there; tells what stands between the fields. None
+            if no name is known: then it is what cuts the first line into the most fields.
+        table: what the file is called in errors and repairs.
 
     Returns:
         The fields of each row, and where, what and why of each repair.
@@ -39,31 +43,31 @@ def read_rows(data: bytes, path: Path, key: str) -> tuple[list[list[str]], Repai
         CatalogError: a quote that is never closed.
     """
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_FIELD))
-    text, repairs = _decoded(data, key)
+    text, repairs = _decoded(data, key, table)
     delimiter, text = _delimiter(text, key)
     if delimiter != ",":
-        repairs.append(("styles.csv", "file", f"{DELIMITERS[delimiter]} instead of commas"))
+        repairs.append((table, "file", f"{DELIMITERS[delimiter]} instead of commas"))
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter)
     try:
         return list(reader), repairs
     except csv.Error as error:
         fault = CatalogError(
-            f"{path}: styles.csv cannot be read as CSV at line {reader.line_num} ({error}); mend "
+            f"{path}: {table} cannot be read as CSV at line {reader.line_num} ({error}); mend "
             "the quotes there."
         )
         try:
-            found = list(_line_by_line(text, delimiter, repairs))
+            found = list(_line_by_line(text, delimiter, repairs, table))
         except csv.Error:
             raise fault from error
         return found, repairs
 
 
-def _decoded(data: bytes, key: str) -> tuple[str, Repairs]:
+def _decoded(data: bytes, key: str | None, table: str) -> tuple[str, Repairs]:
     encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), None)
     encoding = encoding or _unmarked(data, key)
     if encoding:
         text = data.decode(encoding, errors="replace").removeprefix("\ufeff")
-        return text, [("styles.csv", "file", f"read as {encoding.upper()}")]
+        return text, [(table, "file", f"read as {encoding.upper()}")]
     try:
         return data.decode("utf-8-sig"), []
     except UnicodeDecodeError:
@@ -77,24 +81,26 @@ def _decoded(data: bytes, key: str) -> tuple[str, Repairs]:
             reason = "no UTF-8, read as Windows-1252"
             if "\ufffd" in lines[number]:
                 reason += ", with characters that it lacks"
-            repairs.append((f"styles.csv line {number + 1}", "row", reason))
+            repairs.append((f"{table} line {number + 1}", "row", reason))
     return "\n".join(lines), repairs
 
 
-def _unmarked(data: bytes, key: str) -> str | None:
+def _unmarked(data: bytes, key: str | None) -> str | None:
     """UTF-16 without a mark, by the zeros beside its ASCII letters."""
     for encoding, first in (("utf-16-le", 1), ("utf-16-be", 0)):
         zeros = data[first:HEAD:2]
-        if key.encode(encoding) in data[:HEAD] and zeros.count(0) > len(zeros) // 2:
+        if (key or "").encode(encoding) in data[:HEAD] and zeros.count(0) > len(zeros) // 2:
             return encoding
     return None
 
 
-def _delimiter(text: str, key: str) -> tuple[str, str]:
+def _delimiter(text: str, key: str | None) -> tuple[str, str]:
     """What stands between the fields, and the text without a line that only says so."""
     first, _, rest = text.lstrip("\r\n").partition("\n")
     if first.startswith("sep=") and first[4:5] in DELIMITERS:
         return first[4], rest
+    if key is None:
+        return max(DELIMITERS, key=lambda one: (first.count(one), text[:HEAD].count(one))), text
     for delimiter in DELIMITERS:
         fields = first.replace('"', "").split(delimiter)
         if len(fields) > 1 and key in [field.strip() for field in fields]:
@@ -102,7 +108,7 @@ def _delimiter(text: str, key: str) -> tuple[str, str]:
     return ",", text
 
 
-def _line_by_line(text: str, delimiter: str, repairs: Repairs) -> Iterator[list[str]]:
+def _line_by_line(text: str, delimiter: str, repairs: Repairs, table: str) -> Iterator[list[str]]:
     """Rows where each is a line of its own; quotes that belong to a field stay in it.
 
     Raises:
@@ -116,6 +122,6 @@ def _line_by_line(text: str, delimiter: str, repairs: Repairs) -> Iterator[list[
             row = next(csv.reader([line], delimiter=delimiter), [])
             if line.count('"') % 2 or len(row) < n_fields:
                 raise
-            repairs.append((f"styles.csv line {number}", "row", "quotes inside a field"))
+            repairs.append((f"{table} line {number}", "row", "quotes inside a field"))
         n_fields = n_fields or len(row)
         yield row

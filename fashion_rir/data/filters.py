@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from fashion_rir.data.catalog import LABELS
+from fashion_rir.data.catalog import LABELS, extra_columns
 from fashion_rir.errors import unknown_name
 
 
-def matching(products: pd.DataFrame, **wanted: str | Sequence[str] | None) -> np.ndarray:
+def matching(products: pd.DataFrame, /, **wanted: str | Sequence[str] | None) -> np.ndarray:
     """The products that have all the wanted attributes.
 
     Args:
         products: a catalogue's table.
-        wanted: by attribute (one of `catalog.LABELS`) a value, or several of which one must hold;
-            None leaves the attribute free.
+        wanted: by attribute (one of `catalog.LABELS`, or a column of one's own) a value, or several
+            of which one must hold; None leaves the attribute free.
 
     Returns:
         bool, shape (n_products,); it may hold no True, where no product has them all.
@@ -29,9 +29,10 @@ def matching(products: pd.DataFrame, **wanted: str | Sequence[str] | None) -> np
         [False, True]
     """
     is_match = np.ones(len(products), dtype=bool)
+    attributes = [*LABELS, *extra_columns(products)]
     for attribute, values in wanted.items():
-        if attribute not in LABELS:
-            raise unknown_name("filter", attribute, LABELS)
+        if attribute not in attributes:
+            raise unknown_name("filter", attribute, attributes)
         if values is None:
             continue
         known = sorted(products[attribute].dropna().unique())

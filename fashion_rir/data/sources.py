@@ -82,7 +82,7 @@ def open_source(path: Path) -> Source:
     if path.name.casefold() == TABLE:
         path = path.parent
     if path.is_dir():
-        files = _files_in(path)
+        files = files_in(path)
         parquets = [name for name in files if name.lower().endswith(".parquet")]
         if parquets and not any(PurePosixPath(name).name.casefold() == TABLE for name in files):
             return ParquetSource(path, [path / name for name in parquets])
@@ -149,7 +149,7 @@ class FolderSource:
     def __init__(self, path: Path, files: list[str] | None = None) -> None:
         self.path = path
         self.repairs: Repairs = []
-        table, photos, self.ignored_copies = _laid_out(files or _files_in(path), path)
+        table, photos, self.ignored_copies = _laid_out(files or files_in(path), path)
         self._table = path / table
         self._photos = {name: path / place for name, place in photos.items()}
 
@@ -297,7 +297,7 @@ def _plain(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).as_posix()
 
 
-def _files_in(path: Path) -> list[str]:
+def files_in(path: Path) -> list[str]:
     """All files under a folder, relative to it, sorted; links to folders are followed once."""
 
     def refuse(error: OSError) -> None:

@@ -115,8 +115,9 @@ def fill(
         The store.
     """
     done = set(store.image_names())
-    names = [name for name in catalog.products["image_name"] if name not in done]
-    with tqdm(total=len(catalog), initial=len(catalog) - len(names), desc=store.metadata["model"],
+    wanted = list(dict.fromkeys(catalog.products["image_name"]))  # two may share a photo
+    names = [name for name in wanted if name not in done]
+    with tqdm(total=len(wanted), initial=len(wanted) - len(names), desc=store.metadata["model"],
               unit="image", leave=False) as bar:  # fmt: skip
         for batch_names, rows in missing(names):
             store.append(batch_names, rows)
@@ -177,6 +178,8 @@ def embed_image(image: images.Image.Image, embedder: Embedder, *, preprocessing:
     Returns:
         float32, shape (embedding_dim,).
     """
+    if hasattr(embedder, "embed_picture"):  # it fits the picture itself, to several sizes
+        return embedder.embed_picture(image)
     return embedder.embed(images.fit(image, embedder.image_size, preprocessing)[np.newaxis])[0]
 
 

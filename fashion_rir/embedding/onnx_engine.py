@@ -46,7 +46,7 @@ class OnnxBackbone:
         """
         self.image_size = backbone.image_size
         self._backbone = backbone
-        _runtime()  # before a long export: is it installed?
+        runtime()  # before a long export: is it installed?
         if not path.exists():
             _export(backbone, path)
         try:
@@ -97,7 +97,7 @@ class ExportedBackbone:
             FashionRirError: onnxruntime is not installed, there is no export or no check of it,
                 or the file is another than the one that was checked.
         """
-        _runtime()
+        runtime()
         try:
             check = json.loads(check_path(path).read_text(encoding="utf-8"))
             is_known = check["schema"] == SCHEMA_VERSION
@@ -139,7 +139,12 @@ def check_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _runtime():
+def runtime():
+    """The library ONNX Runtime.
+
+    Raises:
+        FashionRirError: it is not installed.
+    """
     # Else ONNX Runtime keeps an id of the machine and tells its maker what it does.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
@@ -151,10 +156,10 @@ def _runtime():
 
 def _session(path: Path, n_cores: int) -> tuple[object, str]:
     """An ONNX Runtime session whose calls run on `n_cores` each, and the name of its input."""
-    runtime = _runtime()
-    options = runtime.SessionOptions()
+    library = runtime()
+    options = library.SessionOptions()
     options.intra_op_num_threads = n_cores
-    session = runtime.InferenceSession(path, options, ["CPUExecutionProvider"])
+    session = library.InferenceSession(path, options, ["CPUExecutionProvider"])
     return session, session.get_inputs()[0].name
 
 

@@ -192,6 +192,25 @@ class FeatureStore:
                 "wait for its end and start again; else append only those it lacks."
             ) from error
 
+    def keep_only(self, image_names: Sequence[str], data_hash: str) -> int:
+        """Follow a catalogue that has changed: what it lacks now goes, the rest stays embedded.
+
+        Args:
+            image_names: of the catalogue as it is now.
+            data_hash: of it.
+
+        Returns:
+            How many embeddings were removed.
+        """
+        gone = sorted(set(self.image_names()) - set(image_names))
+        with _connection(self.path) as connection, connection:
+            connection.executemany("DELETE FROM image_features WHERE image_name = ?",
+                                   [(name,) for name in gone])  # fmt: skip
+            connection.execute("INSERT OR REPLACE INTO metadata VALUES ('data_hash', ?)",
+                               (data_hash,))  # fmt: skip
+        self.metadata["data_hash"] = data_hash
+        return len(gone)
+
     def image_names(self) -> list[str]:
         """The names of all stored images, in the order in which they were stored."""
         with _connection(self.path) as connection:

@@ -6,29 +6,17 @@ runs in JupyterLab, and by `fashion-rir storefront` as a page of its own (`store
 An uploaded photo stays in the memory of the visitor's own process; nothing is written to disk.
 """
 
-import logging
-import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anywidget
-import numpy as np
 import traitlets
-from PIL import Image
 
-from fashion_rir.embedding import embed
-from fashion_rir.errors import FashionRirError, ImageError
-from fashion_rir.search.gallery import MEASURES, Gallery
-from fashion_rir.storefront import map, messages, models, photos, search
-from fashion_rir.storefront.messages import Picks, Query, Settings, Upload
+from fashion_rir.search.gallery import MEASURES
+from fashion_rir.storefront import messages, models, photos
 from fashion_rir.storefront.shop import Shop, open_shop
+from fashion_rir.storefront.visit import Reply, Visit
+from fashion_rir.workspace import joined_store
 from fashion_rir.workspace.folders import Workspace
-
-N_PICKS = 12
-
-log = logging.getLogger(__name__)
-
-Reply = tuple[dict[str, object], list[bytes]]
 
 
 def open_storefront(workspace: Workspace, *, model: str | None = None) -> "Storefront":
@@ -52,18 +40,19 @@ class Storefront(anywidget.AnyWidget):
     shop_info = traitlets.Dict().tag(sync=True)
 
     def __init__(self, shop: Shop, *, model: str | None = None) -> None:
-        self._shop = shop
-        self._names = models.shown_models(shop)
-        self._photo: Image.Image | None = None
-        self._gallery: tuple[tuple[str, str], Gallery, dict[str, str]] | None = None
-        self._embedder: tuple[str, embed.Embedder] | None = None
-        self._maps: dict[str, np.ndarray] = {}
-        first = model if model in self._names else next(iter(self._names), None)
+        self._visit = Visit(shop, self._say)
+        names = self._visit.names
+        joined = self._visit.joined
+        first = model if model in names and joined is None else next(iter(names), None)
         super().__init__(
             shop_info={
                 "catalogue": shop.workspace.profile,
+                "is_own": shop.workspace.is_own,
                 "n_products": len(shop.products),
-                "models": self._names,
+                "models": names,
+                "labels": models.labels(names, joined),
+                "joined": None if joined is None else joined_store.MODEL,
+                "changeable": {} if joined is None else dict(joined.classes),
                 "model": first,
                 "measures": list(MEASURES),
                 "page_sizes": list(messages.PAGE_SIZES),
@@ -71,37 +60,14 @@ class Storefront(anywidget.AnyWidget):
                 "max_bytes": photos.MAX_UPLOAD_BYTES,
                 "sent_whole_bytes": photos.SENT_WHOLE_BYTES,
                 "kept_side": photos.KEPT_SIDE,
-                "fault": "" if self._names else _no_store(shop.workspace),
+                "fault": "" if names else _no_store(shop.workspace),
             }
         )
         self.on_msg(self._answer)
 
     def answer(self, message: object, buffers: list) -> Reply:
-        """The answer to one message of the page.
-
-        Args:
-            message: what is asked, see `messages`; nothing in it is trusted.
-            buffers: the bytes that came with it.
-
-        Returns:
-            The reply and its buffers. A fault that the visitor can mend is a reply of the kind
-            `error`; any other is too, and is written to the log.
-        """
-        ways: dict[str, Callable[[messages.Message, bytes], Reply]] = {
-            "picks": self._picks, "upload": self._upload, "search": self._search,
-            "csv": self._csv, "map": self._map,
-        }  # fmt: skip
-        try:
-            asked = messages.read(message, self._names)
-            reply, out = ways[asked.kind](asked, bytes(buffers[0]) if buffers else b"")
-        except FashionRirError as error:
-            reply, out = {"kind": "error", "text": str(error)}, []
-        except Exception as error:  # one visitor's fault must not end his session
-            log.exception("the storefront failed")
-            text = f"Something went wrong ({type(error).__name__}). Try again, or reload the page."
-            reply, out = {"kind": "error", "text": text}, []
-        request = message.get("request") if isinstance(message, dict) else None
-        return reply | {"request": request}, out
+        """The answer to one message of the page; see `Visit.answer`."""
+        return self._visit.answer(message, buffers)
 
     def _answer(self, _: object, message: object, buffers: list) -> None:
         reply, out = self.answer(message, buffers)
@@ -109,107 +75,6 @@ class Storefront(anywidget.AnyWidget):
 
     def _say(self, text: str) -> None:
         self.send({"kind": "status", "text": f"{text} …"})
-
-    def _picks(self, asked: Picks, _: bytes) -> Reply:
-        rows = search.products_named(self._shop, asked.text, most=N_PICKS, seed=asked.seed)
-        return {"kind": "picks", "cards": self._cards(rows)}, self._photos(rows)
-
-    def _upload(self, asked: Upload, data: bytes) -> Reply:
-        name = asked.name or "The upload"
-        self._photo = photos.decode_upload(data, name)
-        size = {"width": self._photo.width, "height": self._photo.height}
-        return {"kind": "upload", "name": name, **size}, [photos.preview(self._photo)]
-
-    def _search(self, asked: Query, _: bytes) -> Reply:
-        start = time.perf_counter()
-        gallery, vector, row = self._open_query(asked)
-        found = search.search(self._shop, gallery, vector, asked.settings, own_id=asked.product)
-        curve = models.calibration(self._shop, asked.settings.model, gallery, self._say)
-        if row is None:
-            attributes = search.guessed_attributes(self._shop, gallery, vector)
-        else:
-            attributes = search.product_attributes(self._shop, row)
-        # The empty end of the bar: no similarity at all, or the largest distance that was seen.
-        seen = [*curve["thresholds"][-1:], *found.distances[-1:].tolist()]
-        empty = 1.0 if asked.settings.measure == "cosine" else max(seen, default=1.0) or 1.0
-        cards = self._cards(found.rows)
-        for card, distance in zip(cards, found.distances.tolist(), strict=True):
-            card |= {"distance": distance, "share": max(0.0, 1 - distance / empty)}
-            card |= search.reasons(attributes, card["attributes"])
-        shown = [*found.rows, *([] if row is None else [row])]
-        reply = {
-            "kind": "results", "cards": cards, "curve": curve, "query": attributes,
-            "n_matches": found.n_matches, "is_match": found.is_match, "has_more": found.has_more,
-            "page": asked.settings.page, "measure": asked.settings.measure,
-        }  # fmt: skip
-        if row is not None:
-            reply["query_card"] = self._cards([row])[0]
-        return reply | {"seconds": time.perf_counter() - start}, self._photos(shown)
-
-    def _csv(self, asked: Query, _: bytes) -> Reply:
-        gallery, vector, _ = self._open_query(asked)
-        found = search.search(self._shop, gallery, vector, asked.settings, own_id=asked.product)
-        return {"kind": "csv", "csv": search.as_csv(self._shop, found, asked.settings)}, []
-
-    def _map(self, asked: Query, _: bytes) -> Reply:
-        model = asked.settings.model
-        if model not in self._maps:
-            metadata = self._open_gallery(asked.settings)[1]
-            self._maps[model] = map.open_map(self._shop, metadata)
-        gallery, vector, row = self._open_query(asked)
-        spots = self._maps[model]
-        is_whole = row is not None and asked.box is None
-        spot = spots[row] if is_whole else map.spot_of(spots, self._shop, gallery, vector)
-        return map.reply(self._shop, spots, spot)
-
-    def _open_query(self, asked: Query) -> tuple[Gallery, np.ndarray, int | None]:
-        """What is searched, by which vector, and the row of the product that it is of, if any."""
-        gallery, metadata = self._open_gallery(asked.settings)
-        if asked.product is None:
-            row, photo = None, self._photo
-            if photo is None:
-                raise ImageError("There is no photo to search with; upload one, or pick a product.")
-        else:
-            row = self._shop.row(asked.product)
-            if asked.box is None:
-                return gallery, np.array(gallery.vectors[row]), row
-            photo = self._shop.catalog.read_image(self._shop.products["image_name"].iloc[row])
-        vector = embed.embed_image(photos.crop(photo, asked.box), self._open_embedder(metadata),
-                                   preprocessing=metadata["preprocessing"])  # fmt: skip
-        return gallery, vector, row
-
-    def _open_gallery(self, settings: Settings) -> tuple[Gallery, dict[str, str]]:
-        key = settings.model, settings.measure
-        if self._gallery is None or self._gallery[0] != key:
-            self._gallery = None  # one at a time: a gallery is what takes memory
-            self._gallery = key, *models.open_gallery(self._shop, *key, self._say)
-        return self._gallery[1:]
-
-    def _open_embedder(self, metadata: dict[str, str]) -> embed.Embedder:
-        model = metadata.get("model", "")
-        if self._embedder is None or self._embedder[0] != model:
-            self._say(f"Loading the network {model}")
-            self._embedder = model, models.open_embedder(self._shop, metadata)
-        return self._embedder[1]
-
-    def _cards(self, rows: Sequence[int]) -> list[dict]:
-        """What the page says of some products."""
-        products = self._shop.products
-        return [
-            {
-                "id": int(products["id"].iloc[row]),
-                "name": _text(products["productDisplayName"].iloc[row]),
-                "attributes": search.product_attributes(self._shop, row),
-            }
-            for row in rows
-        ]
-
-    def _photos(self, rows: Sequence[int]) -> list[bytes]:
-        return [self._shop.photo(row) for row in rows]
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "(without a name)"
 
 
 def _no_store(workspace: Workspace) -> str:

@@ -82,12 +82,13 @@ def reply(
     def scaled(places: np.ndarray) -> np.ndarray:
         return np.stack([places[:, 0] - left, top - places[:, 1]], axis=1) / width
 
-    values = shop.products[LABEL]
+    values = shop.products[_label_of(shop, LABEL)].fillna("unknown")
     names = values.value_counts().index[: len(COLOURS)].tolist()
     codes = pd.Index(names).get_indexer(values)
     classes = np.where(codes < 0, len(names), codes).astype(np.uint8)
     nearest = np.linalg.norm(coordinates - spot, axis=1).argsort()[:N_NEIGHBOURS]
-    types = shop.products["articleType"].iloc[nearest].value_counts()
+    types = shop.products[_label_of(shop, "articleType")].fillna("unknown").iloc[nearest]
+    types = types.value_counts()
     share = f"{types.iloc[0]} of the {len(nearest)} nearest dots are {types.index[0]}"
     legend = list(zip([*names, "others"], [*COLOURS[: len(names)], OTHERS], strict=True))
     message = {
@@ -96,3 +97,8 @@ def reply(
         "text": f"The query is the cross on the map of {len(coordinates):,} products: {share}.",
     }  # fmt: skip
     return message, [scaled(coordinates).astype(np.float32).tobytes(), classes.tobytes()]
+
+
+def _label_of(shop: Shop, wanted: str) -> str:
+    """The label if the catalogue knows it; else the first filter, or the name, of one's own."""
+    return wanted if wanted in shop.choices else next(iter(shop.choices), "productDisplayName")

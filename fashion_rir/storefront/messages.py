@@ -21,6 +21,8 @@ PAGE_SIZES = (12, 24, 48)
 
 MOST_PAGES = 50
 
+MOST_WEIGHT = 20  # times its usual share that a part of the query may count
+
 MIN_CROP = 0.02  # share of a side
 
 BAD_BOX = "The crop box is too small, or not on the photo; draw it again."
@@ -33,8 +35,11 @@ FAULTS = {
     "n_results": f"A page shows {PAGE_SIZES} products, not {{value}}.",
     "page": f"There are pages 0 to {MOST_PAGES - 1}, not {{value}}.",
     "threshold": "A threshold is a distance, not {value}.",
+    "changed": "What shall be changed is text by attribute, but {name} is {value}.",
+    "weights": f"A weight is a number from 0 to {MOST_WEIGHT}, but {{name}} is {{value}}.",
+    "words": "Words are a text, not {value}.",
     "wanted": "The filters are texts by attribute, but {name} is {value}.",
-    "product": "A product is asked for by its number, not by {value}; pick another.",
+    "product": "A product is asked for by its id, not by {value}; pick another.",
     "box": BAD_BOX,
 }
 
@@ -49,7 +54,16 @@ def _known(what: str, name: str, known: Sequence[str]) -> str:
 
 Measure = Annotated[str, AfterValidator(partial(_known, "similarity measure", known=MEASURES))]
 
-Filter = Annotated[str, AfterValidator(partial(_known, "filter", known=FILTERS))]
+
+def _offered(name: str, info: ValidationInfo) -> str:
+    return _known("filter", name, (info.context or {}).get("filters", FILTERS))
+
+
+Filter = Annotated[str, AfterValidator(_offered)]
+
+Weight = Annotated[float, Field(ge=0, le=MOST_WEIGHT)]
+
+ProductId = int | Annotated[str, Field(max_length=300)]  # a text in a catalogue of one's own
 
 
 class Checked(pydantic.BaseModel):
@@ -67,7 +81,10 @@ class Settings(Checked):
         n_results: products a page, one of `PAGE_SIZES`.
         page: from 0.
         threshold: the largest distance that counts as a match; None if any does.
-        wanted: a value by attribute, of `shop.FILTERS`.
+        wanted: a value by attribute, of the shop's filters.
+        changed: a value by attribute that the products shall have in place of the query's.
+        weights: by part of the joined embedding, how many times its usual share it counts.
+        words: that the products shall go with.
     """
 
     model: str
@@ -76,6 +93,9 @@ class Settings(Checked):
     page: int = Field(0, ge=0, lt=MOST_PAGES)
     threshold: float | None = None
     wanted: dict[Filter, str] = {}
+    changed: dict[str, str] = {}
+    weights: dict[str, Weight] = {}
+    words: Annotated[str, AfterValidator(lambda text: text[:200])] = ""
 
     @pydantic.field_validator("model")
     @classmethod
@@ -119,12 +139,14 @@ class Query(Checked):
         settings: what was chosen.
         product: the product's id; None for the uploaded photo.
         box: the part of the photo that is searched with; None for the whole.
+        by_words: search by the settings' words alone, whatever photo there is.
     """
 
     kind: Literal["search", "csv", "map"]
     settings: Settings
-    product: int | None = None
+    product: ProductId | None = None
     box: Box | None = None
+    by_words: bool = False
 
 
 Message = Picks | Upload | Query
@@ -132,18 +154,20 @@ Message = Picks | Upload | Query
 READER = pydantic.TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
-def read(message: object, models: Sequence[str]) -> Message:
+def read(message: object, models: Sequence[str], filters: Sequence[str] = FILTERS) -> Message:
     """A message as a browser sent it, checked: nothing in it is trusted.
 
     Args:
         message: what came.
         models: those that may be chosen.
+        filters: those that the shop offers.
 
     Raises:
         ParameterError: something that is not allowed; says what, and what is.
     """
     try:
-        return READER.validate_python(message, context={"models": models})
+        return READER.validate_python(message, 
+                                       context={"models": models, "filters": filters})  # fmt: skip
     except pydantic.ValidationError as error:
         fault = error.errors(include_url=False)[0]
         named = fault.get("ctx", {}).get("error")

@@ -10,21 +10,24 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from fashion_rir.embedding import encoder
 from fashion_rir.embedding.backbones import BACKBONES
 from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.floors import MeanColour, RawPixels
+from fashion_rir.embedding.joined import JoinedModel
 from fashion_rir.embedding.onnx_engine import ExportedBackbone
 from fashion_rir.embedding.store import FeatureStore
-from fashion_rir.errors import FashionRirError, RecordError, StoreError
+from fashion_rir.errors import FashionRirError, ParameterError, RecordError, StoreError
 from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.shop import Shop
 from fashion_rir.system import sha256_of, write_text
+from fashion_rir.workspace import joined_store
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.short_names import short_name
 
@@ -67,6 +70,30 @@ def shown_models(shop: Shop) -> list[str]:
             is_shown = True
         shown += [model] * is_shown
     return shown
+
+
+def joined_model(shop: Shop) -> JoinedModel | None:
+    """The joined model, if the catalogue has embeddings of it."""
+    if not shop.workspace.feature_store(joined_store.MODEL).exists():
+        return None
+    try:
+        model = joined_store.open_model()
+        made_by = store_metadata(shop, joined_store.MODEL).get("weights_sha256")
+    except FashionRirError:
+        return None
+    return model if made_by == model.sha256 else None
+
+
+def labels(names: Sequence[str], model: JoinedModel | None) -> dict[str, str]:
+    """What each model is called in the menu: its name, and how well it was measured to find."""
+    found = dict(zip(names, names, strict=True))
+    if model is not None and model.quality and joined_store.MODEL in found:
+        type_share, colour_share = (round(100 * model.quality[label])
+                                    for label in ("articleType", "baseColour"))  # fmt: skip
+        found[joined_store.MODEL] = (
+            f"joined: finds the same type {type_share} times of 100, the same colour {colour_share}"
+        )
+    return found
 
 
 def store_metadata(shop: Shop, model: str) -> dict[str, str]:
@@ -154,6 +181,10 @@ def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
         FashionRirError: the store's model has no export, or another than the store's.
     """
     name = metadata.get("backbone", "")
+    if name == joined_store.BACKBONE:
+        return joined_store.open_embedder(shop.workspace)
+    if "encoder" in metadata:
+        return _own_encoder(metadata)
     if name in FLOORS:
         return FLOORS[name]()
     if name not in BACKBONES:
@@ -178,6 +209,16 @@ def open_embedder(shop: Shop, metadata: Mapping[str, str]) -> Embedder:
                 "`fashion-rir storefront` again."
             )
     return embedder
+
+
+def _own_encoder(metadata: Mapping[str, str]) -> encoder.OnnxEncoder:
+    opened = encoder.from_metadata(metadata["encoder"])
+    if opened.metadata("any")["weights_sha256"] != metadata["weights_sha256"]:
+        raise StoreError(
+            f"The encoder {metadata['weights']} is another file than the one that the products "
+            "were embedded by; put that one back, or index again."
+        )
+    return opened
 
 
 def export_path(workspace: Workspace, metadata: Mapping[str, object]) -> Path:
@@ -238,7 +279,14 @@ def _calibrated(shop: Shop, gallery: Gallery) -> dict[str, list[float]]:
     from fashion_rir.data import splits
     from fashion_rir.evaluation import thresholds
 
-    is_test = splits.is_test_product(shop.products, seed=SEED)
+    nothing = {"thresholds": [], "precision": [], "recall": []}
+    try:
+        is_test = splits.is_test_product(shop.products, seed=SEED)
+    except ParameterError:  # a catalogue of one's own may have too few products, or no types
+        return nothing
+    is_test &= shop.products["articleType"].notna().to_numpy()
+    if not is_test.any():
+        return nothing
     queries = np.flatnonzero(splits.sample_queries(is_test, N_QUERIES, seed=SEED))
     generator = np.random.default_rng(SEED)
     others = np.sort(generator.permutation(np.flatnonzero(~is_test))[: thresholds.MAX_GALLERY])
@@ -247,7 +295,7 @@ def _calibrated(shop: Shop, gallery: Gallery) -> dict[str, list[float]]:
     distances = paired.distances(gallery.vectors[queries])
     is_match = types[queries][:, None] == types[others]
     if is_match.all() or not is_match.any():
-        return {"thresholds": [], "precision": [], "recall": []}
+        return nothing
     return thresholds.thinned(thresholds.threshold_curve(distances, is_match))
 
 

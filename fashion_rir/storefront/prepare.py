@@ -11,7 +11,7 @@ from fashion_rir.search.gallery import MEASURES
 from fashion_rir.storefront import models
 from fashion_rir.storefront.shop import Shop
 from fashion_rir.storefront.shop import prepare as prepare_shop
-from fashion_rir.workspace import stores
+from fashion_rir.workspace import joined_store, stores
 from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.maps import MapSettings
 
@@ -19,6 +19,8 @@ Say = Callable[[str], None]
 MakeMap = Callable[[Workspace, Catalog, Embedded, MapSettings], object]
 
 MAP_PRODUCTS = 5000  # a map of more products takes minutes: notebook 07 makes it
+
+LEAST_MAP_PRODUCTS = 100  # a map of fewer shows nothing
 
 
 def prepare(
@@ -50,6 +52,8 @@ def prepare(
     )
     shop = prepare_shop(workspace, catalog, say)
     first = first_model(parameters)
+    if joined_store.is_here() and _join(shop, catalog, say):
+        first = joined_store.MODEL
     if not _is_ready(shop, first):
         say(f"Embedding {len(catalog):,} products by {first} (goes on where it stopped)")
         network = _build(parameters["backbone"], parameters["image_size"], parameters)
@@ -63,9 +67,24 @@ def prepare(
     for measure in MEASURES:
         gallery = models.open_gallery(shop, first, measure, say)[0]
         models.calibration(shop, first, gallery, say)
-    if make_map and len(catalog) <= MAP_PRODUCTS:
+    if make_map and LEAST_MAP_PRODUCTS <= len(catalog) <= MAP_PRODUCTS:
         _map_model(shop, first, make_map, say)
     return shop
+
+
+def _join(shop: Shop, catalog: Catalog, say: Say) -> bool:
+    """Whether the joined model is ready: of the real catalogue, or where its store was begun."""
+    path = shop.workspace.feature_store(joined_store.MODEL)
+    try:
+        shipped = joined_store.open_source(joined_store.open_model().sources[0])
+        if not path.exists() and not shipped.is_known(catalog).all():
+            return False
+        joined_store.make(shop.workspace, catalog, say)
+        joined_store.export(shop.workspace, say)
+    except FashionRirError as error:
+        say(f"Without the joined model: {error}")
+        return False
+    return True
 
 
 def first_model(parameters: Mapping[str, object]) -> str:

@@ -15,22 +15,11 @@ from fashion_rir.search.gallery import Gallery
 from fashion_rir.storefront.messages import MOST_PAGES, Settings
 from fashion_rir.storefront.shop import Shop, plain
 
-# What is compared to say why a product matched, and what it is called on the page.
-ATTRIBUTES = {
-    "articleType": "type",
-    "baseColour": "colour",
-    "gender": "gender",
-    "season": "season",
-    "usage": "usage",
-}
-
 BETWEEN = r"[\s,;/|+&]+"  # what stands between the words of a search
 
 QUOTES = "“”„‘’‚«»‹›…–—、。"  # that string.punctuation lacks
 
 N_VOTERS = 10  # nearest products that say what an uploaded photo probably shows
-
-CSV_COLUMNS = ("rank", "id", "name", *ATTRIBUTES.values(), "measure", "distance")
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ def search(
     vector: np.ndarray,
     settings: Settings,
     *,
-    own_id: int | None = None,
+    own_id: int | str | None = None,
 ) -> Found:
     """One page of the products that are closest to a query.
 
@@ -100,9 +89,9 @@ def search(
 
 
 def product_attributes(shop: Shop, row: int) -> dict[str, str]:
-    """What a product is, by the names of `ATTRIBUTES`; what is missing is left out."""
+    """What a product is, by the names of `Shop.attributes`; what is missing is left out."""
     product = shop.products.iloc[row]
-    return {shown: str(product[name]) for name, shown in ATTRIBUTES.items()
+    return {shown: str(product[name]) for name, shown in shop.attributes.items()
             if pd.notna(product[name])}  # fmt: skip
 
 
@@ -120,7 +109,7 @@ def guessed_attributes(shop: Shop, gallery: Gallery, vector: np.ndarray) -> dict
     near = gallery.search(vector[None], min(N_VOTERS, len(gallery))).ids[0]
     rows = shop.products.iloc[[shop.row_of[int(product)] for product in near]]
     guessed = {}
-    for name, shown in ATTRIBUTES.items():
+    for name, shown in shop.attributes.items():
         counts = rows[name].value_counts()
         if len(counts) and counts.iloc[0] > len(rows) / 2:
             guessed[shown] = str(counts.index[0])
@@ -152,13 +141,16 @@ def as_csv(shop: Shop, found: Found, settings: Settings) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    shown = list(shop.attributes.values())
+    writer.writerow(["rank", "id", "name", *map(_harmless, shown), "measure", "distance"])
     for rank, (row, distance) in enumerate(zip(found.rows, found.distances, strict=True), start=1):
         attributes = product_attributes(shop, row)
         product = shop.products.iloc[row]
-        values = [product["productDisplayName"], *map(attributes.get, ATTRIBUTES.values())]
+        values = [product["productDisplayName"], *map(attributes.get, shown)]
         texts = [_harmless("" if pd.isna(value) else str(value)) for value in values]
-        writer.writerow([rank, product["id"], *texts, settings.measure, f"{distance:.6g}"])
+        shown_id = shop.shown_ids[row]
+        shown_id = _harmless(shown_id) if isinstance(shown_id, str) else shown_id
+        writer.writerow([rank, shown_id, *texts, settings.measure, f"{distance:.6g}"])
     return buffer.getvalue()
 
 
@@ -174,7 +166,8 @@ def products_named(shop: Shop, text: str, *, most: int = 12, seed: int = 0) -> l
     words = plain_words(text)
     if not words:
         drawn = shop.products.sample(frac=1, random_state=seed)
-        drawn = drawn[~drawn["articleType"].duplicated()].head(most)
+        types = drawn["articleType"]  # which a catalogue of one's own may lack
+        drawn = drawn[~types.duplicated() | types.isna()].head(most)
         return [shop.row_of[int(product)] for product in drawn["id"]]
     is_match = np.ones(len(shop.products), dtype=bool)
     for word in words:

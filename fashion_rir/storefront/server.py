@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import nbformat
+from jupyter_server.utils import url_path_join
 from nbformat import NotebookNode
 from traitlets.config import Config
 from voila.app import Voila
 
 from fashion_rir.errors import ParameterError
+from fashion_rir.storefront.api import SearchApi, SearchHandler
+from fashion_rir.storefront.prepare import first_model
+from fashion_rir.storefront.shop import open_shop
 from fashion_rir.workspace.folders import HOME_VARIABLE, Workspace
 
 NOTEBOOK = "10-storefront"
@@ -42,6 +46,13 @@ class StorefrontServer(Voila):
     """Voila with this project's page, and a check that a browser means this host."""
 
     name = "voila"
+    search_api: SearchApi | None = None
+
+    def init_handlers(self) -> list:
+        """Voila's own, behind the API's address."""
+        path = url_path_join(self.server_url, "search")
+        own = [(path, SearchHandler, {"api": self.search_api})] if self.search_api else []
+        return [*own, *super().init_handlers()]
 
     def setup_template_dirs(self) -> None:
         super().setup_template_dirs()
@@ -79,6 +90,7 @@ def serve(
     app.notebook_path = str(workspace.root / "notebooks" / f"{NOTEBOOK}.ipynb")
     app.root_dir = str(workspace.root / "notebooks")
     app.ip, app.port, app.open_browser = ip, port, open_browser
+    app.search_api = SearchApi(lambda: open_shop(workspace), first_model(parameters))
     app.initialize(argv=[])
     app.start()
 

@@ -20,7 +20,7 @@ import pandas as pd
 from PIL import Image
 from tqdm.auto import tqdm
 
-from fashion_rir.data.catalog import COLUMNS, Catalog
+from fashion_rir.data.catalog import COLUMNS, SHOWN_ID, Catalog, extra_columns
 from fashion_rir.errors import ImageError, ParameterError, StoreError
 from fashion_rir.storefront.photos import as_jpeg
 from fashion_rir.system import remove_where_possible, whole_file, write_text
@@ -31,6 +31,17 @@ SCHEMA_VERSION = 1
 SHOWN_HEIGHT = 320  # pixels: a higher photo is scaled down for the window
 
 FILTERS = ("gender", "masterCategory", "articleType", "baseColour", "season", "usage")
+
+# What is compared to say why a product matched, and what it is called on the page.
+ATTRIBUTES = {
+    "articleType": "type",
+    "baseColour": "colour",
+    "gender": "gender",
+    "season": "season",
+    "usage": "usage",
+}
+
+SHOWN_AS_IT_IS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8")  # by every browser
 
 HOW_TO_PREPARE = "start it with `fashion-rir storefront`, which makes it"
 
@@ -64,25 +75,46 @@ class Shop:
         """The row of a product by its id."""
         return {int(product): row for row, product in enumerate(self.products["id"])}
 
-    def row(self, product: int) -> int:
+    @cached_property
+    def shown_ids(self) -> list[int | str]:
+        """What each product is called: in a catalogue of one's own, by its own id."""
+        return self.products[SHOWN_ID if SHOWN_ID in self.products else "id"].tolist()
+
+    @cached_property
+    def _row_of_shown(self) -> dict[str, int]:
+        return {str(shown): row for row, shown in enumerate(self.shown_ids)}
+
+    def row(self, product: int | str) -> int:
         """The row of a product that a visitor asks for.
+
+        Args:
+            product: what it is called, see `shown_ids`.
 
         Raises:
             ParameterError: there is none with this id.
         """
-        if product not in self.row_of:
+        if str(product) not in self._row_of_shown:
             raise ParameterError(f"There is no product {product} in this catalogue; pick another.")
-        return self.row_of[product]
+        return self._row_of_shown[str(product)]
+
+    @cached_property
+    def attributes(self) -> dict[str, str]:
+        """What products are compared by, and what the page calls it; their own columns too."""
+        extra = extra_columns(self.products)
+        return ATTRIBUTES | dict(zip(extra, extra, strict=True))
 
     @cached_property
     def choices(self) -> dict[str, list[str]]:
-        """The values that each filter offers, in alphabetical order."""
-        return {name: sorted(self.products[name].dropna().unique()) for name in FILTERS}
+        """The values that each filter offers, in alphabetical order; of columns that hold some."""
+        names = (*FILTERS, *extra_columns(self.products))
+        values = {name: sorted(self.products[name].dropna().unique()) for name in names}
+        return {name: found for name, found in values.items() if found}
 
     @cached_property
     def texts(self) -> list[str]:
         """What each product is found by when a visitor types words, as `plain` writes them."""
-        columns = ("id", "productDisplayName", "articleType", "baseColour", "gender")
+        own = (SHOWN_ID, *extra_columns(self.products)) if SHOWN_ID in self.products else ("id",)
+        columns = (*own, "productDisplayName", "articleType", "baseColour", "gender")
         parts = [self.products[name].astype("str").fillna("") for name in columns]
         return [plain(" ".join(words)) for words in zip(*parts, strict=True)]
 
@@ -194,7 +226,8 @@ def _pack(catalog: Catalog, path: Path) -> np.ndarray:
     with open(path, "wb") as file:
         for name, height in zip(names, catalog.products["height"], strict=True):
             data = catalog.source.read(name)
-            sizes.append(file.write(data if height <= SHOWN_HEIGHT else _smaller(catalog, name)))
+            is_shown = height <= SHOWN_HEIGHT and data.startswith(SHOWN_AS_IT_IS)
+            sizes.append(file.write(data if is_shown else _smaller(catalog, name)))
     return np.array(sizes, dtype=np.int64)
 
 

@@ -27,7 +27,7 @@ function render({ model, el }) {
   const state = {
     query: null, // {product: id} or {name}; box: the crop, or null
     settings: { model: info.model, measure: info.measures[0], n_results: info.page_sizes[0],
-      page: 0, threshold: null, wanted: {} },
+      page: 0, threshold: null, wanted: {}, changed: {}, weights: {}, words: "" },
     curve: null,
     seed: 0,
   };
@@ -118,8 +118,24 @@ function render({ model, el }) {
   }
 
   function asked() {
-    const { product, box } = state.query;
-    return { ...(product == null ? {} : { product }), ...(box ? { box } : {}) };
+    const { product, box, byWords } = state.query;
+    return { ...(product == null ? {} : { product }), ...(box ? { box } : {}),
+      ...(byWords ? { by_words: true } : {}) };
+  }
+
+  // What another tab gives is a picture's file, or only its address, which is never fetched.
+  function useDropped(transfer) {
+    const files = [...transfer.files];
+    const picture = files.find((one) => one.type.startsWith("image/")) ?? files[0];
+    if (picture) useFile(picture);
+    else if (/^data:image\//.test(transfer.getData("text/uri-list"))) {
+      fetch(transfer.getData("text/uri-list")).then((one) => one.blob())
+        .then((blob) => useFile(new File([blob], "dropped picture", { type: blob.type })),
+          () => fail("The dropped picture cannot be read. Save it, and drop the file."));
+    } else if (transfer.types.length) {
+      fail("What was dropped is a link or a text, and this page fetches nothing from elsewhere. " +
+        "Save the picture first and drop its file, or copy the picture and paste it here.");
+    }
   }
 
   function useProduct(id, jump = true) {
@@ -256,7 +272,8 @@ function render({ model, el }) {
     updateThreshold();
     const photos = buffers.slice(0, message.cards.length);
     const queried = message.query_card; // of a product; an upload has none
-    if (queried && shownProduct !== queried.id)
+    if (state.query.byWords) { forget(queryPanel); queryPanel.hidden = true; }
+    if (queried && String(shownProduct) !== String(queried.id))
       showQuery(buffers[buffers.length - 1], altOf(queried), `${queried.name} (no. ${queried.id})`);
     shownProduct = queried?.id ?? null;
     forget(results);
@@ -275,6 +292,7 @@ function render({ model, el }) {
       results.append(h("p", { class: "caption" }, queried
         ? `The query is: ${parts.join(", ")}.`
         : `Most of the ten nearest products agree on: ${parts.join(", ")}.`));
+      showChanges();
     }
     const list = h("ul", { class: `grid${message.is_match ? "" : " apart"}` });
     message.cards.forEach((card, place) => list.append(cardOf(card, photos[place], message)));
@@ -411,6 +429,45 @@ function render({ model, el }) {
       photo(buffers[place], "")))));
   }
 
+  // ---------------------------------------------------------------- like this, but ...
+  const isJoined = () => info.joined && state.settings.model === info.joined;
+
+  function change(part, name, value, isNone) {
+    const { [name]: _, ...rest } = state.settings[part];
+    set({ [part]: isNone ? rest : { ...rest, [name]: value }, page: 0 });
+  }
+
+  function showChanges() { // the words and changes belong to the joined model alone
+    wordsPart.hidden = !isJoined();
+    changePart.hidden = !isJoined() || !state.query || state.query.byWords;
+  }
+
+  let weighing = null;
+  function weightOf(name, label) {
+    const input = h("input", { type: "range", min: -4, max: 4, step: 1,
+      value: Math.round(2 * Math.log2(state.settings.weights[name] ?? 1)),
+      "aria-label": `How much the ${label} counts`, oninput: () => {
+        const weight = 2 ** (Number(input.value) / 2);
+        say();
+        clearTimeout(weighing);
+        weighing = setTimeout(() => change("weights", name, weight, weight === 1), PAUSE);
+      } });
+    const say = () => input.setAttribute("aria-valuetext",
+      Number(input.value) === 0 ? "as usual" : `${(2 ** (Number(input.value) / 2)).toFixed(2)} ` +
+        "times as usual");
+    say();
+    return h("label", {}, label, input);
+  }
+
+  function searchByWords() {
+    const words = wordsInput.value.trim();
+    const hasPhoto = state.query && !state.query.byWords;
+    if (!words && !hasPhoto) return say("Type what you look for.");
+    if (!hasPhoto) state.query = { byWords: true, box: null };
+    state.settings.words = words;
+    search({ jump: true });
+  }
+
   // ---------------------------------------------------------------- controls
   function select(label, options, value, change) {
     const menu = h("select", { onchange: () => change(menu.value) },
@@ -474,6 +531,7 @@ function render({ model, el }) {
   // ---------------------------------------------------------------- the address
   function address() {
     const { model: name, measure, n_results: n, page, threshold, wanted } = state.settings;
+    const { words: said, changed } = state.settings;
     const words = new URLSearchParams();
     if (state.query?.product != null) words.set("product", state.query.product);
     if (state.query?.product != null && state.query.box)
@@ -484,6 +542,8 @@ function render({ model, el }) {
     if (page) words.set("page", page + 1);
     if (threshold != null) words.set("threshold", threshold);
     for (const [key, value] of Object.entries(wanted)) words.set(key, value);
+    if (said) words.set("words", said);
+    for (const [key, value] of Object.entries(changed)) words.set(`but-${key}`, value);
     return `?${words}`;
   }
 
@@ -507,10 +567,17 @@ function render({ model, el }) {
     if (Number.isFinite(number("threshold"))) settings.threshold = number("threshold");
     for (const [key, values] of Object.entries(info.filters))
       if (values.includes(words.get(key))) settings.wanted[key] = words.get(key);
+    settings.words = (isJoined() && words.get("words")) || "";
+    for (const [key, values] of Object.entries(isJoined() ? info.changeable : {}))
+      if (values.includes(words.get(`but-${key}`))) settings.changed[key] = words.get(`but-${key}`);
     const page = Number.isInteger(number("page")) ? Math.max(0, number("page") - 1) : 0;
     if (words.has("product")) {
       const box = words.get("box")?.split(",").map(Number) ?? null;
-      state.query = { product: number("product"), box };
+      state.query = { product: words.get("product"), box };
+      return () => search({ page });
+    }
+    if (settings.words) {
+      state.query = { byWords: true, box: null };
       return () => search({ page });
     }
     return () => {};
@@ -544,25 +611,47 @@ function render({ model, el }) {
   const { settings } = state;
   const controls = h("details", { class: "part controls", open: window.innerWidth > 700 },
     h("summary", {}, "Settings and filters"),
-    select("Model", info.models.map((name) => [name, name]), settings.model,
-      (value) => { set({ model: value, threshold: null }); }),
+    select("Model", info.models.map((name) => [name, info.labels[name].split(":")[0]]), settings.model,
+      (value) => {
+        const left = value === info.joined ? {} : { changed: {}, weights: {}, words: "" };
+        if (state.query?.byWords && value !== info.joined) state.query = null;
+        set({ model: value, threshold: null, ...left });
+        showChanges();
+      }),
     select("Similarity measure", info.measures.map((name) => [name, name]), settings.measure,
       (value) => { set({ measure: value, threshold: null }); }),
     select("Results a page", info.page_sizes.map((n) => [n, n]), settings.n_results,
       (value) => set({ n_results: Number(value) })),
+    info.joined ? h("p", { class: "hint" }, `${info.labels[info.joined]}.`) : null,
     h("div", { class: "threshold" }, h("label", {}, "Threshold", slider), thresholdNote),
     h("div", { class: "filters" }, ...Object.entries(info.filters).map(([key, values]) => select(
-      NAMES[key], [["", "any"], ...values.map((value) => [value, value])],
+      NAMES[key] ?? key, [["", "any"], ...values.map((value) => [value, value])],
       settings.wanted[key] ?? "", (value) => {
         const { [key]: _, ...rest } = state.settings.wanted;
         set({ wanted: value ? { ...rest, [key]: value } : rest });
       }))));
+  const wordsInput = h("input", { type: "search", "aria-label": "What you look for, in words",
+    placeholder: "e.g. blue kurta", maxlength: 200, value: settings.words });
+  const wordsPart = h("form", { class: "part finder words", onsubmit: (event) => {
+    event.preventDefault();
+    searchByWords();
+  } }, h("label", {}, "Say it in words, alone or with a photo", wordsInput),
+    h("button", { type: "submit" }, "Search"));
+  const changePart = h("details", { class: "part changes" },
+    h("summary", {}, "Like this, but …"),
+    ...Object.entries(info.changeable).map(([key, values]) => select(
+      NAMES[key] ?? key, [["", "as it is"], ...values.map((value) => [value, value])],
+      settings.changed[key] ?? "", (value) => change("changed", key, value, !value))),
+    h("p", { class: "hint" }, "What counts more, or less:"),
+    ...Object.keys(info.changeable).map((key) => weightOf(key, NAMES[key] ?? key)),
+    weightOf("looks", "Looks as a whole"));
   const root = h("div", { class: "storefront" },
     h("header", {}, h("h1", {}, "Find it by photo"),
-      h("p", {}, `${whole.format(info.n_products)} products, profile ${info.catalogue}`)),
+      h("p", {}, `${whole.format(info.n_products)} products, ` +
+        `${info.is_own ? "catalogue" : "profile"} ${info.catalogue}`)),
     status, fault,
     h("div", { class: "columns" },
-      h("div", { class: "side" }, drop, pickPart, queryPanel, controls),
+      h("div", { class: "side" }, drop, wordsPart, pickPart, queryPanel, changePart, controls),
       h("div", { class: "main" }, results, mapPanel)));
   results.append(h("p", { class: "empty" },
     "Upload a photo or pick a product: the products that look most like it will be shown here."));
@@ -575,7 +664,7 @@ function render({ model, el }) {
   root.addEventListener("drop", (event) => {
     event.preventDefault();
     root.classList.remove("over");
-    useFile(event.dataTransfer.files[0]);
+    useDropped(event.dataTransfer);
   });
   const paste = (event) => {
     const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
@@ -584,6 +673,7 @@ function render({ model, el }) {
   document.addEventListener("paste", paste);
   model.on("msg:custom", receive);
   el.append(root);
+  showChanges();
   showThreshold();
   if (info.fault) {
     fail(info.fault);

@@ -1,14 +1,21 @@
 """Where things lie: the project's folders, a profile's parameters, and its catalogue."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fashion_rir.data import catalog, shipped
+from fashion_rir.data import catalog, own_catalogue, shipped
 from fashion_rir.data.drawn import shop
 from fashion_rir.data.named_paths import HOME_VARIABLE, named_path
 from fashion_rir.data.sources import WHERE_TO_GET_IT
-from fashion_rir.errors import CatalogError, FashionRirError, check_seed, unknown_name
+from fashion_rir.errors import (
+    CatalogError,
+    FashionRirError,
+    ParameterError,
+    check_seed,
+    unknown_name,
+)
 from fashion_rir.workspace.short_names import short_name
 
 ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
@@ -23,7 +30,8 @@ class Workspace:
 
     Attributes:
         root: the folder that holds `notebooks/`, `profiles/`, `data/` and `reports/`.
-        profile: `demo`, `sample`, `full`, or another file in `profiles/`.
+        profile: `demo`, `sample`, `full`, or another file in `profiles/`; or the name of a
+            catalogue of one's own, which `fashion-rir index` has made.
     """
 
     root: Path
@@ -49,6 +57,16 @@ class Workspace:
         """Per-query scores, for paired comparisons."""
         return self.data / "scores" / self.profile
 
+    @property
+    def own_home(self) -> Path:
+        """Where a catalogue of one's own is kept, if the profile is the name of one."""
+        return own_homes(self.root) / self.profile
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the profile is a catalogue of one's own."""
+        return (self.own_home / "catalogue.json").is_file()
+
     def feature_store(self, model: str) -> Path:
         """The feature store's file of a model such as `mobilenetv2-128-resize`."""
         return self.data / "features" / self.profile / f"{short_name(model)}.sqlite"
@@ -70,7 +88,8 @@ class Workspace:
         Args:
             catalogue: `drawn` (on first use; for tests), `phone` (the shipped photos), `real`
                 (named by FASHION_RIR_ARCHIVE), or `shipped`: the real one without its photos, and
-                the archive itself where FASHION_RIR_ARCHIVE names it.
+                the archive itself where FASHION_RIR_ARCHIVE names it; or the name of the
+                workspace's own catalogue.
             sample_size: draw a stratified sample of this many products; all if None.
             seed: of the sample.
 
@@ -79,6 +98,8 @@ class Workspace:
             CatalogError: the real catalogue is not there or cannot be read.
             ShippedError: a shipped file is missing or changed.
         """
+        if self.is_own and catalogue == self.profile:
+            return own_catalogue.load(self.own_home)
         if catalogue not in CATALOGUES:
             raise unknown_name("catalogue", catalogue, CATALOGUES)
         check_seed(seed)
@@ -114,9 +135,41 @@ def open_workspace(profile: str, root: Path | None = None) -> Workspace:
     """
     root = root or _find_root()
     known = sorted(file.stem for file in (root / "profiles").glob("*.yaml"))
-    if profile not in known:
-        raise unknown_name("profile", profile, known)
+    if profile not in known and not Workspace(root, profile).is_own:
+        raise unknown_name("profile", profile, [*known, *own_names(root)])
     return Workspace(root, profile)
+
+
+def open_own(name: str, root: Path | None = None) -> Workspace:
+    """The workspace of a catalogue of one's own, there already or not.
+
+    Args:
+        name: of the catalogue.
+        root: as for `open_workspace`.
+
+    Raises:
+        FashionRirError: no project folder around here.
+        ParameterError: a name that is none, or that of a profile.
+    """
+    root = root or _find_root()
+    taken = [*CATALOGUES, *(file.stem for file in (root / "profiles").glob("*.yaml"))]
+    if not re.fullmatch(r"\w[\w.-]{0,59}", name) or name.lower() in map(str.lower, taken):
+        raise ParameterError(
+            f"{name[:80]!r} is no name for a catalogue: use up to 60 letters, digits, '-' and '_', "
+            f"and none of {', '.join(sorted(set(taken)))}."
+        )
+    return Workspace(root, name)
+
+
+def own_homes(root: Path) -> Path:
+    """The folder of all catalogues of one's own. Never committed."""
+    return root / "data" / "catalogues"
+
+
+def own_names(root: Path | None = None) -> list[str]:
+    """The catalogues of one's own that are there, in alphabetical order."""
+    homes = own_homes(root or _find_root())
+    return sorted(file.parent.name for file in homes.glob("*/catalogue.json"))
 
 
 def real_path() -> Path:

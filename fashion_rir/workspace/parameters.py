@@ -11,6 +11,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Strict, TypeAdapter, ValidationError, create_model
 
+from fashion_rir.data import own_catalogue
 from fashion_rir.errors import ParameterError, unknown_name
 from fashion_rir.workspace.folders import Workspace
 
@@ -152,6 +153,8 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
             of this notebook (whose own parameters are the demo's, which would then be run); or a
             value is of the wrong kind.
     """
+    if workspace.is_own:
+        return {"profile": workspace.profile, **own_catalogue.parameters(workspace.own_home)}
     path = workspace.root / "profiles" / f"{workspace.profile}.yaml"
     try:
         notebooks = yaml.safe_load(path.read_text(encoding="utf-8"))["notebooks"]

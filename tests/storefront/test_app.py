@@ -8,7 +8,7 @@ from drawn_shop import HOSTILE_NAME, MODEL, picture
 from PIL import Image
 
 from fashion_rir.errors import ImageError
-from fashion_rir.storefront import app as app_module
+from fashion_rir.storefront import visit as visit_module
 from fashion_rir.storefront.app import Storefront
 from fashion_rir.storefront.photos import MAX_UPLOAD_BYTES, crop, decode_upload
 
@@ -153,7 +153,7 @@ def test_a_message_that_cannot_be_answered_gets_a_sentence(app, message):
 
 
 def test_an_unforeseen_fault_is_answered_and_the_next_question_too(app, monkeypatch):
-    monkeypatch.setattr(app_module.search, "products_named", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(visit_module.search, "products_named", lambda *_, **__: 1 / 0)
     reply, _ = ask(app, "picks")
     assert reply["text"].startswith("Something went wrong (ZeroDivisionError)")
     monkeypatch.undo()
@@ -167,7 +167,7 @@ def test_the_table_is_sent_as_text(app):
 
 
 def test_a_shop_without_a_store_says_how_to_build_one(shop, tmp_path, monkeypatch):
-    monkeypatch.setattr(app_module.models, "shown_models", lambda _: [])
+    monkeypatch.setattr(visit_module.models, "shown_models", lambda _: [])
     info = Storefront(shop).shop_info
     assert info["fault"].startswith("There is no feature store in data/features/shop")
     assert "fashion-rir embed" in info["fault"]

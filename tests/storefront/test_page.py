@@ -3,8 +3,10 @@
 One server for all; each page opened is a visitor with a process of his own.
 """
 
+import base64
 import http.client
 import io
+import json
 import os
 import re
 import shutil
@@ -419,3 +421,45 @@ CONTRASTS = """() => {
   }
   return texts;
 }"""
+
+
+def test_programs_ask_the_same_server(address, shop_root):
+    photo = (shop_root / "catalogue" / "images" / "3006.jpg").read_bytes()
+    form = (b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n' + photo
+            + b"\r\n--x--\r\n")  # fmt: skip
+    json_type = {"Content-Type": "application/json"}
+    asked = [
+        ({"Content-Type": "multipart/form-data; boundary=x"}, form, 200),
+        (json_type, b'{"product": 2011}', 200),
+        (json_type, b'{"product": 1}', 400),
+        (json_type | {"Host": "shop.example"}, b'{"product": 2011}', 403),
+        ({"Content-Length": "99000000"}, b"", 400),
+    ]
+    replies = []
+    for headers, body, expected in asked:
+        connection = http.client.HTTPConnection(address.split("/")[2], timeout=60)
+        connection.request("POST", "/search", body, headers)
+        answer = connection.getresponse()
+        assert answer.status == expected
+        replies.append(json.loads(answer.read()))
+        connection.close()
+    assert replies[0]["cards"][0]["id"] == 3006
+    assert 2011 not in [card["id"] for card in replies[1]["cards"]]
+    assert all(list(reply) == ["error"] for reply in replies[2:])
+
+
+def test_a_picture_dragged_from_another_tab_is_used_or_refused_in_words(visit):
+    page = visit()
+    drop = """([kind, text]) => {
+        const given = new DataTransfer();
+        given.setData(kind, text);
+        document.querySelector(".storefront").dispatchEvent(
+            new DragEvent("drop", { dataTransfer: given, bubbles: true, cancelable: true }));
+    }"""
+    page.evaluate(drop, ["text/uri-list", "https://shop.example/shoe.jpg"])
+    page.wait_for_selector(".fault:not([hidden])")
+    assert "Save the picture first" in page.inner_text(".fault")
+    data = base64.b64encode(picture((10, 10, 180))).decode()
+    page.evaluate(drop, ["text/uri-list", f"data:image/jpeg;base64,{data}"])
+    page.wait_for_selector(".card")
+    assert any("Blue Shoe" in name for name in cards(page))
