@@ -253,11 +253,16 @@ def embed(
     """
     from fashion_rir.workspace import stores
 
+    if scheduler is not None and encoder is not None:
+        raise ParameterError(
+            "--encoder and --scheduler do not go together, as workers build a backbone by its "
+            "name; leave out one of them."
+        )
     workspace = _workspace(profile)
     network = _network(workspace, backbone, weights, image_size, seed)
     engine = engine or _said(workspace, "engine")
     found = _load(workspace, catalogue)
-    if scheduler is not None and encoder is None:
+    if scheduler is not None:
         network.pop("seed")  # random weights are refused there
         plan = {**network, "preprocessing": preprocessing, "engine": engine}
         store = _embed_on_cluster(workspace, found, plan, (scheduler, workers), number_format)

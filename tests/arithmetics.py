@@ -1,6 +1,6 @@
 """Run the study as other processors would add it up, and compare with the committed notebooks.
 
-    python -m arithmetics [--all] [--keep FOLDER]
+    python -m arithmetics [--all] [--keep FOLDER] [--write]
 
 Each arithmetic has a folder and one core of its own. What is printed is, by notebook, the largest
 difference of numbers with decimals, and whatever is beyond the tolerance, which stands in
@@ -9,6 +9,9 @@ difference of numbers with decimals, and whatever is beyond the tolerance, which
 
 import argparse
 import contextlib
+import itertools
+import json
+import math
 import sys
 import tempfile
 import time
@@ -17,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import study_runs
-from notebook_comparison import compare_notebooks
+from notebook_comparison import TOLERANCE, WIDER, WIDER_PATH, compare_notebooks
 from study_runs import NOTEBOOKS, read
 
 from fashion_rir.system import usable_cores
@@ -42,12 +45,15 @@ def main() -> None:
     """Run them, and fail where a notebook differs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--all", action="store_true", help=f"all, not the first {USUAL} only")
+    parser.add_argument("--write", action="store_true", help="derive the wider tolerances anew")
     parser.add_argument("--keep", type=Path, help="run there, and take what an earlier run left")
     given = parser.parse_args()
     names = list(ARITHMETICS)[: None if given.all else USUAL]
     with place(given.keep) as folder, ThreadPoolExecutor(usable_cores()) as pool:
         homes = [folder / name.replace(", ", "-").replace(" ", "-") for name in names]
         list(pool.map(run, names, homes))
+        if given.write:
+            write_tolerances(homes)
         faults = [fault for name, home in zip(names, homes, strict=True)
                   for fault in differences(name, home)]  # fmt: skip
     print(*faults, sep="\n")
@@ -88,6 +94,24 @@ def variables(name: str) -> dict[str, str]:
     elif "AVX2" in name:
         found["NPY_DISABLE_CPU_FEATURES"] = " ".join(wide)
     return found
+
+
+def write_tolerances(homes: list[Path]) -> None:
+    """Write for each cell whose numbers are farther apart than half the tolerance: twice as far."""
+    largest: dict[str, float] = {}
+    for home, path in itertools.product(homes, NOTEBOOKS):
+        compared = compare_notebooks(read(study_runs.executed(home, path)), read(path))
+        for cell, one in compared.items():
+            if one.tolerance:  # and not a committed record's, where only rounding differs
+                apart = max((near.distance for near in one.numbers), default=0.0)
+                largest[cell] = max(largest.get(cell, 0.0), apart)
+    wider = {cell: math.ceil(2000 * apart) / 1000
+             for cell, apart in sorted(largest.items()) if apart > TOLERANCE / 2}  # fmt: skip
+    WIDER.clear()
+    WIDER.update(wider)
+    WIDER_PATH.write_text(json.dumps(wider, indent=1) + "\n", encoding="utf-8")
+    print(f"{len(wider)} cells of {len(largest)} have a tolerance of their own, "
+          f"{max(wider.values(), default=0)} at most: {WIDER_PATH}")  # fmt: skip
 
 
 def differences(name: str, folder: Path) -> list[str]:

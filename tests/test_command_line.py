@@ -92,6 +92,13 @@ def test_data_fetch_says_what_to_do_next(call, home: Path, monkeypatch) -> None:
     assert out == f"The catalogue is at {path}\nSet FASHION_RIR_ARCHIVE to this path to use it.\n"
 
 
+def test_an_encoder_is_not_left_out_in_silence_where_workers_embed(call) -> None:
+    code, out, err = call("embed", "--encoder", "own.onnx", "--scheduler", "local")
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: --encoder and --scheduler do not go together")
+    assert err.count("\n") == 1
+
+
 def test_evaluate_without_records(call) -> None:
     code, out, err = call("evaluate", "--profile", "sample")
     assert (code, out) == (1, "")

@@ -6,6 +6,7 @@ part of its hash: one that has changed is another photo, and is embedded again.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -88,9 +89,9 @@ class OwnPhotos:
 def list_photos(folder: Path, photos: PhotoNames) -> Listing:
     """Products of photos alone: the path without its ending is the id."""
     stems = [str(PurePosixPath(path).with_suffix("")) for path in photos.paths]
-    twice = {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(
-        stems) else set()  # fmt: skip
-    ids = [path if stem in twice else stem for path, stem in zip(photos.paths, stems, strict=True)]
+    times = Counter(stems)
+    ids = [stem if times[stem] == 1 else path
+           for path, stem in zip(photos.paths, stems, strict=True)]  # fmt: skip
     products = _empty(ids).assign(photo=photos.paths)
     tops = [PurePosixPath(path).parts[0] if "/" in path else None for path in photos.paths]
     if len(set(tops)) > 1:

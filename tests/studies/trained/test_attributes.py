@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir.data import catalog, splits
+from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies import names, scoring
@@ -31,26 +30,17 @@ def few_shares(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
-
-
-@pytest.fixture(scope="module")
-def shop(workspace: Workspace) -> Catalog:
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=N))
-
-
-@pytest.fixture(scope="module")
 def model(shop: Catalog) -> Embedded:
     """Chance, but that products of one type lie together."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(0)
     matrix = generator.normal(size=(N, DIM)) + 3 * generator.normal(size=(N, DIM))[types]
-    return matrix.astype(np.float32), {
+    metadata = {
         "model": "mobilenetv2-128-pad", "backbone": "mobilenetv2", "image_size": "128",
         "preprocessing": "pad", "weights": "none-seed0", "weights_sha256": "a" * 64,
         "embedding_dim": str(DIM), "data_hash": shop.data_hash,
     }  # fmt: skip
+    return Embedded(matrix.astype(np.float32), metadata)
 
 
 def run(workspace, shop, model, seed):

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from tiny_networks import differences, fail, tiny_backbone, values
 
-from fashion_rir.data import catalog, splits
+from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import contrastive
@@ -33,17 +32,6 @@ SEED = 20
 SIZE = 16  # pixels
 N = 80
 RUNS = ("h-16", "hybrid")
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
-
-
-@pytest.fixture(scope="module")
-def shop(workspace: Workspace) -> Catalog:
-    """A demo catalogue of 80 products."""
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=N))
 
 
 def train(workspace: Workspace, shop: Catalog, run: str) -> Trained:

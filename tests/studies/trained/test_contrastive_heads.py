@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir.data import catalog, splits
 from fashion_rir.data import labels as data_labels
+from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.errors import ParameterError
 from fashion_rir.studies.study import Study
@@ -57,27 +56,17 @@ def test_each_product_is_paired_within_its_type() -> None:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
-
-
-@pytest.fixture(scope="module")
-def shop(workspace: Workspace) -> Catalog:
-    """A demo catalogue of 80 products."""
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=N))
-
-
-@pytest.fixture(scope="module")
 def stored(shop: Catalog) -> Embedded:
     """Embeddings that know the type, among much else."""
     types = pd.factorize(shop.products["articleType"])[0]
     generator = np.random.default_rng(1)
     matrix = 2 * generator.normal(size=(N, 8)) + 2 * generator.normal(size=(N, 8))[types]
-    return matrix.astype(np.float32), {
+    metadata = {
         "model": MODEL, "backbone": "mobilenetv2", "image_size": "128", "preprocessing": "resize",
         "weights": "none-seed0", "weights_sha256": "a" * 64, "embedding_dim": "8",
         "data_hash": shop.data_hash,
     }  # fmt: skip
+    return Embedded(matrix.astype(np.float32), metadata)
 
 
 def train(workspace: Workspace, shop: Catalog, stored: tuple, name: str, **changes: object):

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fashion_rir.data import catalog, splits
+from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.data.labels import LabelClasses
 from fashion_rir.data.splits import Split
 from fashion_rir.embedding.embedded import Embedded
@@ -42,17 +41,6 @@ RESIZED, PADDED, RESNET50 = "mobilenetv2-128-resize", "mobilenetv2-128-pad", "re
 DIMS = {RESIZED: 8, PADDED: 8, RESNET50: 12}
 SETTINGS = HeadSettings(hidden=16, label_smoothing=0.0)
 FITTING = TrainingSettings(epochs=2, batch_size=8, learning_rate=0.05)
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
-
-
-@pytest.fixture(scope="module")
-def shop(workspace: Workspace) -> Catalog:
-    """A demo catalogue of 80 products."""
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=N))
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from tiny_networks import SIZE, differences, fail, tiny_backbone, values
 
-from fashion_rir.data import catalog, splits
+from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.data.drawn import shop as drawn_shop
 from fashion_rir.errors import ParameterError, RecordError
 from fashion_rir.studies.scoring import similarity_spread
 from fashion_rir.studies.study import Study
@@ -30,17 +29,6 @@ from fashion_rir.workspace.folders import Workspace
 SEED = 20
 RUNS = ("g", "g-frozen-unit", "done-right")
 ASKED = (("g", None), ("g", "unit"), ("g-frozen-unit", None), ("g-frozen-unit", "own"))
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
-
-
-@pytest.fixture(scope="module")
-def shop(workspace: Workspace) -> Catalog:
-    """A demo catalogue of 80 products."""
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=80))
 
 
 def train(workspace: Workspace, shop: Catalog, run: str, *, seed: int = SEED) -> Trained:

@@ -52,11 +52,6 @@ class MeanColours:
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
-
-
-@pytest.fixture(scope="module")
 def shop(workspace: Workspace) -> Catalog:
     return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=N))
 
