@@ -38,6 +38,8 @@ ARITHMETICS = {
     "no oneDNN, AVX2, two threads": {"TF_ENABLE_ONEDNN_OPTS": "0", **AVX2},
     "oneDNN, two threads": {"TF_ENABLE_ONEDNN_OPTS": "1", "OPENBLAS_CORETYPE": "SkylakeX"},
 }
+FARTHEST = 0.1  # what is farther apart is another choice, not another sum: it stays a fault
+
 USUAL = 2  # how many of them are run if not all are asked for
 
 
@@ -97,13 +99,17 @@ def variables(name: str) -> dict[str, str]:
 
 
 def write_tolerances(homes: list[Path]) -> None:
-    """Write for each cell whose numbers are farther apart than half the tolerance: twice as far."""
+    """Write for each cell whose numbers are farther apart than half the tolerance: twice as far.
+
+    A number that is farther than `FARTHEST` from the committed one does not count.
+    """
     largest: dict[str, float] = {}
     for home, path in itertools.product(homes, NOTEBOOKS):
         compared = compare_notebooks(read(study_runs.executed(home, path)), read(path))
         for cell, one in compared.items():
             if one.tolerance:  # and not a committed record's, where only rounding differs
-                apart = max((near.distance for near in one.numbers), default=0.0)
+                distances = (near.distance for near in one.numbers)
+                apart = max((far for far in distances if far <= FARTHEST), default=0.0)
                 largest[cell] = max(largest.get(cell, 0.0), apart)
     wider = {cell: math.ceil(2000 * apart) / 1000
              for cell, apart in sorted(largest.items()) if apart > TOLERANCE / 2}  # fmt: skip

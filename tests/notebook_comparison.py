@@ -19,7 +19,7 @@ from shown_tables import Row, rows_of
 from fashion_rir.reporting.notebooks import clean
 
 # How far apart two numbers may be, beyond rounding, absolute up to 1 and relative above. Under four
-# arithmetics the scores of heads trained on stored embeddings lay 0.00005 apart at most.
+# arithmetics the scores of heads trained on the same stored embeddings lay 0.00005 apart at most.
 TOLERANCE = 0.002
 
 # By cell, where more was measured: a network that is trained end to end for an epoch from random
