@@ -105,6 +105,34 @@ def paired_difference(first: np.ndarray, second: np.ndarray, *, seed: int) -> Es
     return bootstrap_mean((first - second)[:, None], seed=seed)[0]
 
 
+def bootstrap_over_classes(means: np.ndarray, sizes: np.ndarray, *, seed: int) -> Estimate:
+    """A mean over queries, with an interval that holds if the classes had been others.
+
+    The classes are drawn again with replacement, each with all its queries (a cluster bootstrap,
+    Field and Welsh 2007). What a class' own queries add to the uncertainty is left out.
+
+    Args:
+        means: of each class, shape (n_classes,).
+        sizes: its queries, shape (n_classes,).
+        seed: of the draws.
+
+    Raises:
+        ParameterError: no class, or not one size a class.
+
+    Example:
+        >>> bootstrap_over_classes(np.array([0.5, 0.5]), np.array([1, 9]), seed=0)
+        Estimate(value=0.5, low=0.5, high=0.5)
+    """
+    if len(means) == 0 or len(means) != len(sizes):
+        raise ParameterError(f"{len(means)} classes need as many sizes, not {len(sizes)}.")
+    generator = np.random.default_rng(seed)
+    draws = generator.integers(len(means), size=(N_RESAMPLES, len(means)))
+    resampled = (means * sizes)[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    tail = 50 * (1 - LEVEL)
+    low, high = np.percentile(resampled, [tail, 100 - tail])
+    return Estimate(float(means @ sizes / sizes.sum()), float(low), float(high))
+
+
 def rounded(value: float) -> float:
     """A metric as it is stored."""
     return round(float(value), DIGITS)

@@ -2,11 +2,12 @@
 
 They stand in `claims.yaml`. Each has either a `contradiction` (places of the thesis that
 disagree), or a `reason` why nothing can be measured, or a `test`: which record it is compared
-with, and by which rule of `ledger`. Every fault in the file is named with its entry.
+with, and by which rule of `judging`. Every fault in the file is named with its entry.
 """
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,10 @@ from fashion_rir.errors import ParameterError, unknown_name
 CLAIMS = Path(__file__).with_name("claims.yaml")
 
 KINDS = ("table", "figure", "sentence")
+
+# What is no finding of its own: another entry says it, every model has it as the query finds
+# itself, the pen slipped, or it is a choice and no result.
+ASIDES = ("said again", "self-match", "slip", "setting")
 
 TAKES = ("number", "count", "first", "last", "least")
 
@@ -39,7 +44,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the same, by libyaml:
 
 _WHERE = re.compile(r"Abstract|Section [3-6]\.\d+( [a-i])?|(Table|Figure) [3-6](\.\d+){1,2}")
 
-_NAMED = {"kind": KINDS, "rule": RULES, "take": TAKES}
+_NAMED = {"kind": KINDS, "aside": ASIDES, "rule": RULES, "take": TAKES}
 
 _MUST = {  # what a field must do or be, where it is not a text
     "record": "be a record's name, or several",
@@ -49,6 +54,8 @@ _MUST = {  # what a field must do or be, where it is not a text
     "tolerance": "be a number",
     "ranking": "be a list of records",
     "less": "name a record by record",
+    "also": "be record and path",
+    "choices": "be a list of places, each with record and path",
     "test": "have named fields",
     "contradiction": "have named fields",
 }
@@ -78,17 +85,23 @@ class Test:
         record: a record's name; for a rule in `RANKED_RULES` also a list of names.
         path: steps into the record: a key, a mapping (the one row of a list that holds it), or
             `*` (each row of a list).
-        rule: one of `RULES`, see `ledger`.
+        rule: one of `RULES`, see `judging`.
         take: what is taken there, one of `TAKES`: the number, how many names there are, the first
             or the last name as a number, or the least of the numbers.
         of: path to the whole that the number is taken as a share of.
         than: what it is compared with.
-        tolerance: for `number` a share of the thesis' number (0 for counts); else absolute.
+        tolerance: in the units of the measure; 0 for counts.
         ranking: for `number`, records in the thesis' order, the largest first.
         less: by record, another of the same products whose number is taken off before several
             records are compared, such as the pretrained network's; may name more than are compared.
         across: why records of different products may be compared here; else they must be of one
             catalogue (one data hash).
+        choices: where the same stands for other runs, which differ in what the thesis leaves open,
+            such as how it scaled pixels; those whose record is not there do not count.
+        also: where the same number stands with another interval, such as over types: what that
+            does not bear out is inconclusive.
+        doubt: what else differs between the runs that are compared; then nothing can be concluded.
+        anywhere: why no other weights, products or pixels could turn the verdict.
     """
 
     record: Words | Names
@@ -101,6 +114,10 @@ class Test:
     ranking: Names | None = None
     less: dict[str, str] | None = None
     across: str = ""
+    choices: Annotated[list[Place], Field(min_length=1)] | None = None
+    also: Place | None = None
+    doubt: str = ""
+    anywhere: str = ""
 
     @model_validator(mode="after")
     def _fits_its_rule(self) -> "Test":
@@ -113,6 +130,8 @@ class Test:
                                  f"{sorted(compared)}.")  # fmt: skip
         if self.less is not None and not (several or self.ranking):
             raise ParameterError("Its 'less' is for several records; it compares none.")
+        if self.choices and (several or self.rule not in ("number", "above", "below")):
+            raise ParameterError("Its 'choices' are for one number that is above, below or near.")
         needs_tolerance = self.rule in ("number", "near")
         if needs_tolerance and (self.tolerance is None or self.tolerance < 0):
             raise ParameterError(
@@ -136,6 +155,7 @@ class Claim:
         contradiction: what the thesis says, by place; or else
         reason: why it cannot be tested.
         note: what else a reader should know.
+        aside: why it does not count in the totals, one of `ASIDES`; None if it does.
     """
 
     id: Words
@@ -148,6 +168,7 @@ class Claim:
     contradiction: dict | None = None
     reason: str = ""
     note: str = ""
+    aside: Literal[ASIDES] | None = None
 
     @model_validator(mode="after")
     def _can_be_judged(self) -> "Claim":
@@ -195,6 +216,25 @@ def load(path: Path = CLAIMS) -> list[Claim]:
     return claims
 
 
+def with_tolerance(claims: Iterable[Claim], factor: float) -> list[Claim]:
+    """The same claims, all tolerances so many times as wide; that of a count stays 0.
+
+    Args:
+        claims: from `load`.
+        factor: 0 or more.
+
+    Raises:
+        ParameterError: a negative factor.
+    """
+    if factor < 0:
+        raise ParameterError(f"Tolerances can be taken 0 times or more, not {factor:g} times.")
+    return [
+        claim if claim.test is None or claim.test.tolerance is None
+        else replace(claim, test=replace(claim.test, tolerance=claim.test.tolerance * factor))
+        for claim in claims
+    ]  # fmt: skip
+
+
 def uncovered(claims: Iterable[Claim]) -> list[str]:
     """The tables and figures of `NUMBERED` that no claim is about."""
     covered = {claim.where for claim in claims}
@@ -207,8 +247,7 @@ def needed_records(claim: Claim) -> list[str]:
         return []
     test = claim.test
     names = [*listed(test.record), *(test.ranking or [])]
-    if isinstance(test.than, Place):
-        names.append(test.than.record)
+    names += [place.record for place in (test.than, test.also) if isinstance(place, Place)]
     beside = [test.less[name] for name in names if name in (test.less or {})]
     return list(dict.fromkeys([*names, *beside]))
 

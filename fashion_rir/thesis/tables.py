@@ -19,6 +19,9 @@ HEADLINES = (
     "hybrid-would-improve",
 )
 
+# The verdicts that rest on a measurement, in the order of `ledger.VERDICTS`.
+TESTED = ledger.VERDICTS[:5]
+
 # Contradictions by what is wrong; each claim is one place where it shows.
 FAMOUS_CONTRADICTIONS = {
     "Table 6.1.1 swaps the distances and ratios of its two models": (
@@ -42,13 +45,27 @@ def by_chapter(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         int64; index `chapter`, in the thesis' order, and last `all`; one column for each of
-        `ledger.VERDICTS` and `all`.
+        `ledger.VERDICTS` and `all`. Asides (see `claims.ASIDES`) do not count.
     """
+    table = table[table["aside"] == ""]
     chapters = table["where"].map(ledger.chapter).rename("chapter")
     counts = pd.crosstab(chapters, table["verdict"])
     counts = counts.reindex(index=chapters.unique(), columns=list(ledger.VERDICTS), fill_value=0)
     counts.loc["all"] = counts.sum()
     return counts.assign(all=counts.sum(axis=1)).rename_axis(index="chapter", columns=None)
+
+
+def by_tolerance(counts: Mapping[float, pd.Series]) -> pd.DataFrame:
+    """How many claims get each verdict, as tolerances are taken narrower or wider.
+
+    Args:
+        counts: from `ledger.summary`, by what all tolerances were taken times.
+
+    Returns:
+        int64; one row a factor, such as `2 times`, one column a verdict of `ledger.VERDICTS`.
+    """
+    rows = {f"{factor:g} times": found for factor, found in counts.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("tolerances")
 
 
 def with_verdict(
@@ -114,10 +131,14 @@ def sentences(table: pd.DataFrame) -> list[str]:
         for those that are not.
     """
     counts, rows = ledger.summary(table), table.set_index("id")
-    tested = counts[[ledger.REPRODUCED, ledger.SAME_DIRECTION, ledger.NOT_REPRODUCED]]
+    n_open = counts[ledger.INCONCLUSIVE] + counts[ledger.DIFFERENT_SETUP]
     lines = [
-        f"Of {len(table)} claims {tested.sum()} are tested so far: {tested.iloc[0]} are "
-        f"reproduced, {tested.iloc[1]} in the same direction, {tested.iloc[2]} are not reproduced. "
+        f"Of {counts.sum()} claims ({len(table)} entries, less what is said again, holds for any "
+        f"model, or is a slip or a setting) {counts[list(TESTED)].sum()} are tested so far: "
+        f"{counts[ledger.REPRODUCED]} are reproduced, {counts[ledger.SAME_DIRECTION]} in the same "
+        f"direction, {counts[ledger.NOT_REPRODUCED]} are not reproduced. Of {n_open} nobody can "
+        f"tell from these runs: {counts[ledger.INCONCLUSIVE]} are inconclusive, and "
+        f"{counts[ledger.DIFFERENT_SETUP]} were not found in a different set-up. "
         f"{counts[ledger.CONTRADICTS]} contradict themselves, {counts[ledger.NOT_TESTABLE]} cannot "
         f"be tested, and {counts[ledger.NOT_MEASURED]} wait for a record."
     ]

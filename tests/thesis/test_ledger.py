@@ -18,7 +18,7 @@ from fashion_rir.workspace.folders import Workspace
 from fashion_rir.workspace.short_names import short_name
 
 FULL = Path(__file__).parents[2] / "reports" / "full" / "results"
-INPUTS = {"profile": "demo", "data_hash": "abc"}
+INPUTS = {"profile": "quick", "data_hash": "abc"}
 # An interval of 0.1 to either side of each, and counts without one.
 RECORDS = {
     "good": {"mAP": {"value": 0.8, "low": 0.7, "high": 0.9}},
@@ -33,11 +33,11 @@ RECORDS = {
         "rows": [{"threshold": 18, "matches": 3}, {"threshold": 22, "matches": 9}],
     },
     "elsewhere": {
-        "inputs": {"profile": "demo", "data_hash": "of a sample"},
+        "inputs": {"profile": "quick", "data_hash": "of a sample"},
         "mAP": {"value": 0.7, "low": 0.6, "high": 0.8},
     },
     "good-there": {
-        "inputs": {"profile": "demo", "data_hash": "of a sample"},
+        "inputs": {"profile": "quick", "data_hash": "of a sample"},
         "mAP": {"value": 0.95, "low": 0.9, "high": 1.0},
     },
 }
@@ -82,12 +82,13 @@ def loaded(tmp_path: Path, *entries: dict) -> list[Claim]:
 @pytest.mark.parametrize(
     ("thesis", "tolerance", "expected"),
     [
-        (0.75, 0, "reproduced"),  # inside our interval
-        (0.9, 0, "reproduced"),  # at its end
-        (0.91, 0, "not reproduced"),
-        (1.0, 0.2, "reproduced"),  # 0.2 away, which is 20 % of 1.0
-        (1.0, 0.19, "not reproduced"),
-        (-0.8, 0.5, "not reproduced"),  # 1.6 away; a share of a negative number is positive
+        (0.8, 0.11, "reproduced"),  # all of our interval is within the tolerance
+        (0.75, 0.1, "inconclusive"),  # 0.05 away, and maybe 0.15
+        (0.88, 0, "inconclusive"),  # inside our interval, which is as good as any number in it
+        (0.95, 0, "not reproduced"),
+        (1.0, 0.35, "reproduced"),  # 0.3 away at worst
+        (1.0, 0.05, "not reproduced"),  # at least 0.1 away
+        (-0.8, 0.5, "not reproduced"),  # 1.6 away: the tolerance is in the units of the measure
     ],
 )
 def test_number(tmp_path: Path, thesis: float, tolerance: float, expected: str) -> None:
@@ -100,7 +101,11 @@ def test_number(tmp_path: Path, thesis: float, tolerance: float, expected: str) 
 
 @pytest.mark.parametrize(
     ("ranking", "expected"),
-    [(["good", "fair", "bad"], "same direction"), (["fair", "good", "bad"], "not reproduced")],
+    [
+        (["good", "bad"], "same direction"),
+        (["good", "fair", "bad"], "inconclusive"),  # fair and bad touch
+        (["fair", "good", "bad"], "not reproduced"),
+    ],
 )
 def test_a_number_that_is_off_can_rank_as_in_the_thesis(
     tmp_path: Path, ranking: list[str], expected: str
@@ -116,15 +121,16 @@ def test_a_number_that_is_off_can_rank_as_in_the_thesis(
     ("record", "rule", "than", "expected"),
     [
         ("gain", "above", 0, "reproduced"),
-        ("noise", "above", 0, "same direction"),
-        ("noise", "above", 0.02, "not reproduced"),
+        ("noise", "above", 0, "inconclusive"),
+        ("noise", "above", 0.02, "inconclusive"),
         ("gain", "below", 0, "not reproduced"),
         ("good", "below", 1, "reproduced"),
-        ("good", "below", 0.85, "same direction"),
+        ("good", "below", 0.85, "inconclusive"),
         ("good", "above", {"record": "fair", "path": ["mAP"]}, "reproduced"),  # 0.7 > 0.69
         ("good", "above", {"record": "bad", "path": ["mAP"]}, "reproduced"),
-        ("fair", "above", {"record": "bad", "path": ["mAP"]}, "same direction"),
-        ("bad", "above", {"record": "fair", "path": ["mAP"]}, "not reproduced"),
+        ("fair", "above", {"record": "bad", "path": ["mAP"]}, "inconclusive"),
+        ("bad", "above", {"record": "fair", "path": ["mAP"]}, "inconclusive"),
+        ("bad", "above", {"record": "good", "path": ["mAP"]}, "not reproduced"),  # 0.65 < 0.7
     ],
 )
 def test_above_and_below(
@@ -137,10 +143,10 @@ def test_above_and_below(
     ("record", "rule", "tolerance", "expected"),
     [
         ("noise", "above", 0.02, "reproduced"),  # at worst 0.01 below 0
-        ("noise", "above", 0.01, "same direction"),
+        ("noise", "above", 0.005, "inconclusive"),
         ("noise", "below", 0.06, "reproduced"),
-        ("noise", "below", 0.03, "same direction"),
-        ("noise", "below", 0.02, "not reproduced"),
+        ("noise", "below", 0.03, "inconclusive"),
+        ("gain", "below", 0.005, "not reproduced"),  # at least 0.01 above 0
     ],
 )
 def test_above_and_below_with_a_tolerance(
@@ -153,10 +159,10 @@ def test_above_and_below_with_a_tolerance(
 @pytest.mark.parametrize(
     ("record", "tolerance", "expected"),
     [
-        ("gain", 0.03, "reproduced"),
-        ("gain", 0.02, "same direction"),
-        ("gain", 0.01, "not reproduced"),
-        ("noise", 0.03, "same direction"),  # it may be 0.05
+        ("gain", 0.04, "reproduced"),
+        ("gain", 0.02, "inconclusive"),
+        ("gain", 0.005, "not reproduced"),
+        ("noise", 0.03, "inconclusive"),  # it may be 0.05
     ],
 )
 def test_near(tmp_path: Path, record: str, tolerance: float, expected: str) -> None:
@@ -189,7 +195,7 @@ def test_order_of_counts(tmp_path: Path, names: list[str], expected: str) -> Non
     ("names", "expected"),
     [
         (["good", "fair"], "reproduced"),
-        (["good", "fair", "bad"], "same direction"),  # the last two touch
+        (["good", "fair", "bad"], "inconclusive"),  # the last two touch
         (["fair", "good"], "not reproduced"),
     ],
 )
@@ -226,10 +232,10 @@ def test_largest_and_smallest(
     ("rule", "names", "expected"),
     [
         ("largest", ["good", "bad", "fair"], "reproduced"),
-        ("largest", ["fair", "bad"], "same direction"),
+        ("largest", ["fair", "bad"], "inconclusive"),
         ("largest", ["bad", "good"], "not reproduced"),
         ("smallest", ["bad", "good"], "reproduced"),
-        ("smallest", ["bad", "good", "fair"], "same direction"),
+        ("smallest", ["bad", "good", "fair"], "inconclusive"),
         ("smallest", ["good", "bad"], "not reproduced"),
     ],
 )
@@ -250,7 +256,7 @@ def test_models_of_different_products_are_ranked_by_what_they_lose(tmp_path: Pat
         across=across,
     )  # fmt: skip
     ours = "good 0 > fair -0.200 [-0.400, -0.010] > elsewhere -0.250 [-0.400, -0.100]"
-    assert found == ("same direction", ours)  # 'elsewhere' alone would stand before 'fair'
+    assert found == ("inconclusive", ours)  # 'elsewhere' alone would stand before 'fair'
     clear = judged(
         tmp_path, record=["good", "elsewhere"], path=["mAP"], rule="order", less=LESS, across=across
     )
@@ -260,9 +266,9 @@ def test_models_of_different_products_are_ranked_by_what_they_lose(tmp_path: Pat
 def test_a_ranking_of_numbers_takes_the_same_off(tmp_path: Path) -> None:
     options = {"thesis_value": 0.1, "record": "good", "path": ["mAP"], "rule": "number",
                "tolerance": 0, "across": "Samples."}  # fmt: skip
-    ranking = ["good", "fair", "elsewhere"]
+    ranking = ["good", "elsewhere"]  # 0 and -0.25, but 0.8 and 0.7 as they are
     assert judged(tmp_path, ranking=ranking, less=LESS, **options)[0] == "same direction"
-    assert judged(tmp_path, ranking=ranking, **options)[0] == "not reproduced"
+    assert judged(tmp_path, ranking=ranking, **options)[0] == "inconclusive"
 
 
 def test_records_of_different_products_are_refused(tmp_path: Path) -> None:
@@ -447,7 +453,7 @@ def write_record(folder: Path, name: str, mean_ap: float, **inputs: object) -> N
 
 def three_claims(tmp_path: Path) -> list[Claim]:
     """One that `good` settles, one that waits for `late`, and one without a test."""
-    number = {"record": "good", "path": ["mAP"], "rule": "number", "tolerance": 0.02}
+    number = {"record": "good", "path": ["mAP"], "rule": "number", "tolerance": 0.05}
     order = {"record": ["good", "late"], "path": ["mAP"], "rule": "order"}
     return loaded(
         tmp_path,
@@ -473,8 +479,8 @@ def test_a_study_that_was_partly_run_says_what_is_missing(tmp_path: Path) -> Non
     write_record(tmp_path, "late", 0.7)
     assert ledger.coverage(claims, tmp_path) == {}
     assert ledger.summary(ledger.verdicts(claims, tmp_path)).to_dict() == {
-        "reproduced": 2, "same direction": 0, "not reproduced": 0, "contradicts itself": 0,
-        "not testable": 1, "not yet measured": 0,
+        "reproduced": 2, "same direction": 0, "inconclusive": 0, "different set-up": 0,
+        "not reproduced": 0, "contradicts itself": 0, "not testable": 1, "not yet measured": 0,
     }  # fmt: skip
 
 
@@ -490,8 +496,8 @@ def test_records_of_two_catalogues_do_not_stand_in_one_ledger(tmp_path: Path) ->
         ledger.verdicts(three_claims(tmp_path), tmp_path)
 
 
-@pytest.mark.parametrize(("profile", "warns"), [("demo", True), ("full", False)])
-def test_the_ledger_is_written(tmp_path: Path, profile: str, warns: bool) -> None:
+def test_the_ledger_is_written(tmp_path: Path) -> None:
+    profile = "full"
     workspaces = [Workspace(tmp_path / place, profile) for place in ("one", "two")]
     write_record(tmp_path, "good", 0.8)
     table = ledger.verdicts(three_claims(tmp_path), tmp_path)
@@ -508,7 +514,6 @@ def test_the_ledger_is_written(tmp_path: Path, profile: str, warns: bool) -> Non
     assert r"One \| photo." in page
     assert page.index("## Chapter 5") < page.index("## Abstract")  # as in the claims
     assert f"profile {profile}" in page and content["profile"] == profile
-    assert ("mean nothing" in page) == ("mean nothing" in content.get("note", "")) == warns
     assert content["summary"]["not testable"] == 1
     assert content["claims"][0]["ours"] == "0.800 [0.790, 0.810]"
 
@@ -528,7 +533,7 @@ def test_a_sample_is_named(tmp_path: Path) -> None:
     claims += loaded(tmp_path, waits)
     write_record(tmp_path, "late", 0.8, n_products=5678)
     notes = ledger.verdicts(claims, tmp_path)["note"].tolist()
-    assert notes == ["Measured on 1,234 products.", ""]
+    assert notes == ["Not the thesis' set-up: 1,234 of 5,678 products.", ""]
 
 
 def test_a_record_of_another_profile_or_schema_is_refused(tmp_path: Path) -> None:
@@ -568,7 +573,7 @@ def test_claims_ask_for_records_under_the_names_that_runs_write(claims: list[Cla
     expected |= {*audited, "separation-resnet50-224-pad"}
     expected |= {f"{kind}-{name}" for kind in ("audit", "separation") for name in beside}
     expected |= {short_name("tsne", name, f"perplexity30-seed{seed}") for name in (h_32, i)}
-    expected |= {f"spread-{g}-asked-unit"}
+    expected |= {f"spread-{g}-asked-unit", "measures-label-g-frozen-resnet50-80-seed20"}
     asked = {name for claim in claims for name in thesis_claims.needed_records(claim)}
     trained = {name for name in asked if re.search("label-|contrastive-|audit-|separation-", name)}
     assert trained == expected
@@ -579,7 +584,7 @@ def stand_in(name: str, template: dict) -> dict:
     n_products = 44072
     if "-64-seed" in name or "of-2037" in name:
         n_products = 2037
-    if "label-g" in name or "of-5015" in name:
+    if ("label-g" in name and "-80-" not in name) or "of-5015" in name:
         n_products = 5015
     inputs = template["inputs"] | {"data_hash": f"of {n_products}", "n_products": n_products}
     estimate = {"value": 0.5, "low": 0.4, "high": 0.6}
@@ -608,7 +613,7 @@ def test_models_that_are_all_alike_are_no_ranking(claims: list[Claim]) -> None:
     (claim,) = [claim for claim in claims if claim.id == "map-label-tuned"]
     template = result_records.read(FULL, "resnet50-224-pad-cosine")
     alike = {name: stand_in(name, template) for name in thesis_claims.needed_records(claim)}
-    assert ledger.verdict(claim, alike).verdict == "not reproduced"
+    assert ledger.verdict(claim, alike).verdict == "different set-up"
 
 
 def test_every_rule_has_a_judge() -> None:
@@ -678,7 +683,8 @@ def test_names_that_the_thesis_ranks_are_in_the_catalogue(claims: list[Claim]) -
         ("hit-rate-1-padded", "reproduced"),
         ("hit-rate-of-one", "not reproduced"),  # chance has it too
         ("measures-hardly-matter", "not reproduced"),
-        ("padding-beats-resizing-by-cosine", "not reproduced"),
+        ("padding-beats-resizing-by-cosine", "different set-up"),  # stand-in weights
+        ("padding-beats-resizing-mobilenetv2", "not reproduced"),
         ("final-intra-padded", "contradicts itself"),
         ("sample-photo", "not testable"),
     ],
