@@ -6,19 +6,21 @@ same way as every model (`scoring.retrieval`).
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fashion_rir.embedding.embedded import Embedded
-from fashion_rir.errors import ParameterError
+from fashion_rir.errors import ParameterError, StoreError
 from fashion_rir.evaluation import intervals, protocols, rankings, separation
 from fashion_rir.evaluation.rankings import RANKED_LABELS, Ranked, View
 from fashion_rir.studies import scoring
 from fashion_rir.studies.study import Study
 from fashion_rir.thesis.numbers import THESIS_TABLES
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import stores
 from fashion_rir.workspace.records import Record
 
 # What an audit tries, the mildest first; see `audit`.
@@ -34,27 +36,25 @@ CLASS_METRICS = ("mAP", "precision@10", "hit_rate@1")
 QUANTILES = (5, 25, 50, 75, 95)
 
 
-def thesis_models(resnet50_image_size: int, *, trained: Sequence[str]) -> dict[str, str]:
+def thesis_models(second: str, *, trained: Sequence[str]) -> dict[str, str]:
     """Our models that stand for those of the thesis' tables, by the rows of `THESIS_TABLES`.
 
     Args:
-        resnet50_image_size: side of the padded pretrained network's input in pixels.
+        second: the padded pretrained network, with its image size, such as `resnet50-224`.
         trained: the names of models i, h and g, as notebooks 04 and 05 store them.
 
     Raises:
         ParameterError: not three names.
 
     Example:
-        >>> thesis_models(224, trained=["model-i", "model-h", "model-g"])["label-tuned"]
+        >>> thesis_models("resnet50-224", trained=["model-i", "model-h", "model-g"])["label-tuned"]
         'model-g'
     """
     if len(trained) != len(THESIS_TABLES) - 1:
         raise ParameterError(
             f"The thesis trained three models (i, h, g); name ours in this order, not {trained}."
         )
-    return dict(
-        zip(THESIS_TABLES.index, (*trained, f"resnet50-{resnet50_image_size}-pad"), strict=True)
-    )
+    return dict(zip(THESIS_TABLES.index, (*trained, f"{second}-pad"), strict=True))
 
 
 def audit(
@@ -178,6 +178,62 @@ def separate_types(
         }
 
     return study.record("separation", f"separation-{metadata['model']}", inputs, separate)
+
+
+def audit_trained(
+    study: Study, names: Sequence[str], beside: Embedded, *, labels: Sequence[str] = RANKED_LABELS
+) -> list[str]:
+    """Audit and separate the models that earlier notebooks trained, each on what it saw.
+
+    Args:
+        study: its products, split, seed and folders; a model may have seen a sample of them.
+        names: of the models, as notebooks 04 and 05 store them.
+        beside: the pretrained network, which is asked on the same products.
+        labels: as for `audit`.
+
+    Returns:
+        What is missing, or could not be separated, a sentence each.
+    """
+    said = []
+    for name in names:
+        try:
+            part, model = stores.stored_model(study.workspace, study.catalog, name)
+        except StoreError:
+            said.append(f"There are no embeddings of {name}; run the notebook that trains it.")
+            continue
+        of_part = replace(study, catalog=part)
+        for one in (model, stores.on_part(beside, study.catalog, part)):
+            audit(of_part, one, of_part.is_test, labels=labels)
+            try:
+                separate_types(of_part, one, of_part.is_test)
+            except ParameterError as error:  # a training that made all products alike
+                said.append(f"{one.metadata['model']} has no separation: {error}")
+    return said
+
+
+def retrieval_summary(folder: Path, models: Mapping[str, str]) -> pd.DataFrame:
+    """Table 5.2.1 in the thesis' shape: hit rates and mAP, by its protocol and held out.
+
+    Args:
+        folder: a profile's results.
+        models: from `thesis_models`; each audit must be there.
+
+    Returns:
+        Index: the thesis' names; columns as the pairs `(protocol, metric)`.
+
+    Raises:
+        RecordError: a record is missing or damaged.
+    """
+    shown = ("hit_rate@1", "hit_rate@5", "hit_rate@10", "mAP")
+    rows = {}
+    for row, model in models.items():
+        record = result_records.read(folder, f"audit-{model}")
+        rows[row] = {
+            (said, metric): record.estimate(protocol, "articleType", metric).value
+            for protocol, said in (("thesis", "query inside"), ("held_out", "held out"))
+            for metric in shown
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def thesis_table(folder: Path, models: Mapping[str, str]) -> tuple[pd.DataFrame, list[str]]:

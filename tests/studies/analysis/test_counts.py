@@ -20,7 +20,7 @@ def record(tmp_path: Path, catalog_folder: Path) -> dict:
     styles = catalog_folder / "styles.csv"
     text = styles.read_text(encoding="utf-8").replace("1012,Women", "1012,Men")
     styles.write_text(text.replace("1011,Women", "1011,NA"), encoding="utf-8")
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     made = counts.summarise(Study(workspace, catalog.load(catalog_folder), 1))
     assert result_records.read(workspace.results, "eda") == made
     return made

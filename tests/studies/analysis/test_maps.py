@@ -30,12 +30,12 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return data_catalog.load(shop.generate(tmp_path_factory.mktemp("demo"), n_products=60))
+    return data_catalog.load(shop.generate(tmp_path_factory.mktemp("drawn"), n_products=60))
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def measured(tmp_path: Path, catalog_folder: Path) -> dict:
     vectors = np.random.default_rng(0).standard_normal((12, 3)).astype(np.float32)
     is_query = np.arange(12) < 9
     return measure(
-        Study(Workspace(tmp_path, "demo"), products, 0),
+        Study(Workspace(tmp_path, "quick"), products, 0),
         (vectors, {"model": "drawn"}),
         is_query,
         labels=("articleType", "masterCategory"),
@@ -82,7 +82,7 @@ def test_the_same_run_is_not_run_again(
 
     monkeypatch.setattr("fashion_rir.evaluation.rankings.score_views", never)
     products = catalog.load(catalog_folder)
-    workspace, model = Workspace(tmp_path, "demo"), (np.zeros((12, 3)), {"model": "drawn"})
+    workspace, model = Workspace(tmp_path, "quick"), (np.zeros((12, 3)), {"model": "drawn"})
     again = measure(Study(workspace, products, 0), model, np.arange(12) < 9,
                     labels=("articleType", "masterCategory"))  # fmt: skip
     assert again == result_records.read(workspace.results, "protocol-grid-drawn") == measured

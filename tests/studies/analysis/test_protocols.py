@@ -27,7 +27,7 @@ LABELS = ("articleType", "masterCategory")
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_a_matrix_of_other_queries_is_refused(workspace: Workspace, products: Ca
 def test_what_is_missing_is_named_and_not_fatal(
     workspace: Workspace, products: Catalog, model: Embedded
 ) -> None:
-    models = protocols.thesis_models(8, trained=["model-i", "model-h", "model-g"])
+    models = protocols.thesis_models("resnet50-8", trained=["model-i", "model-h", "model-g"])
     assert models["pretrained, padded"] == "resnet50-8-pad"
     models["pretrained, padded"] = "drawn-8-pad"
     is_test = np.arange(len(products)) % 2 == 0
@@ -261,9 +261,33 @@ def test_what_is_missing_is_named_and_not_fatal(
     assert table["separation_ratio"].notna().tolist() == [False, False, False, True]
 
 
+def test_trained_models_are_audited_on_what_they_saw(
+    workspace: Workspace, products: Catalog, model: Embedded
+) -> None:
+    model = Embedded(*model)
+    part = products.subset(np.arange(len(products)) % 2 == 0)
+    metadata = {**model.metadata, "model": "label-g", "data_hash": part.data_hash}
+    FeatureStore.create(workspace.feature_store("label-g"), metadata).append(
+        list(part.products["image_name"]), model.vectors[::2]
+    )
+    study = Study(workspace, products, 0)
+    said = protocols.audit_trained(study, ["label-g", "label-h"], model, labels=LABELS)
+    assert said == ["There are no embeddings of label-h; run the notebook that trains it."]
+    beside = f"drawn-8-pad-of-{len(part)}"
+    for name in ("label-g", beside):
+        record = result_records.read(workspace.results, f"audit-{name}")
+        assert record["inputs"]["n_products"] == len(part)
+        assert result_records.is_there(workspace.results, f"separation-{name}")
+    table = protocols.retrieval_summary(workspace.results, {"label-tuned": "label-g"})
+    assert table.loc["label-tuned", ("query inside", "hit_rate@1")] == 1
+    assert table.loc["label-tuned", ("held out", "mAP")] < table.loc["label-tuned"].max()
+
+
 def test_the_profiles_name_the_models_that_the_trainings_store() -> None:
-    """Notebook 06 looks for what 04 and 05 write, on every profile."""
-    for name in ("demo", "sample", "full"):
+    """Notebook 06 looks for what 04 and 05 write, where they train on the products of 06."""
+    quick = open_workspace("quick", Path(__file__).parents[3])
+    assert profile_parameters(quick, "06-evaluation")["trained_models"] == []
+    for name in ("sample", "full"):
         workspace = open_workspace(name, Path(__file__).parents[3])
         tuned = profile_parameters(workspace, "05-contrastive-training")
         about = (tuned["tuned_backbone"], tuned["tuned_image_size"], tuned["seed"])
@@ -273,13 +297,13 @@ def test_the_profiles_name_the_models_that_the_trainings_store() -> None:
         assert set(asked["trained_models"]) == set(
             profile_parameters(workspace, "07-t-sne")["stored"].values()
         )
-        assert protocols.thesis_models(224, trained=asked["trained_models"])
+        assert protocols.thesis_models("resnet50-224", trained=asked["trained_models"])
     with pytest.raises(ParameterError, match="three models"):
-        protocols.thesis_models(224, trained=["label-g-seed20"])
+        protocols.thesis_models("resnet50-224", trained=["label-g-seed20"])
 
 
 def test_neighbours_of_another_profile_or_schema_are_refused(workspace: Workspace) -> None:
-    inputs = {"profile": "demo", "data_hash": "a"}
+    inputs = {"profile": "quick", "data_hash": "a"}
     result_records.write(result_records.make_record("test", "one", inputs), workspace.results)
     other = result_records.make_record("test", "two", inputs | {"profile": "full"})
     result_records.write(other, workspace.results)

@@ -29,12 +29,12 @@ def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return data_catalog.load(shop.generate(tmp_path_factory.mktemp("demo"), n_products=90))
+    return data_catalog.load(shop.generate(tmp_path_factory.mktemp("drawn"), n_products=90))
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 def three_heaps(n_products: int, *, seed: int = 0) -> np.ndarray:
@@ -118,7 +118,7 @@ def test_another_model_of_the_same_name_gets_its_own_map(
     other = tsne.project(Study(workspace, catalog), retrained, SETTINGS)
     assert other.name == made.name
     assert not np.array_equal(other.coordinates, made.coordinates)
-    assert len(list((workspace.data / "projections" / "demo").glob("*.npz"))) == 2
+    assert len(list((workspace.data / "projections" / "quick").glob("*.npz"))) == 2
 
 
 def test_a_new_point_goes_to_its_heap_and_the_map_stays(made: Projection) -> None:
