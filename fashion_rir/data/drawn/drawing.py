@@ -1,7 +1,7 @@
-"""The products of the demo catalogue: one small drawing for each article type.
+"""The products of the drawn catalogue: one small drawing for each article type.
 
 `vary` keeps two products of a type from being the same; the `Sketch` adds pose, pattern and
-light. Coordinates are explained in `demo_sketch`.
+light. Coordinates are explained in `sketch`.
 """
 
 from collections.abc import Callable
@@ -33,20 +33,23 @@ SLEEVES = {  # the right one: shoulder, cuff (each corner twice: sharp), armpit
 }
 
 
-def draw(article_type: str, look: Look, generator: np.random.Generator) -> Image.Image:
+def draw(
+    article_type: str, look: Look, generator: np.random.Generator, *, is_large: bool = False
+) -> Image.Image:
     """Draw one product on white.
 
     Args:
         article_type: a name in `DRAWINGS`.
         look: colours, pattern and cut.
         generator: of the small differences between two products of a type.
+        is_large: as it was drawn, 240 x 320 pixels.
 
     Returns:
-        An RGB picture of 60 x 80 pixels.
+        An RGB picture of 60 x 80 pixels, the size of a photo of the real catalogue.
     """
     sketch = Sketch(look, generator)
     DRAWINGS[article_type](sketch)
-    return sketch.photo()
+    return sketch.picture if is_large else sketch.photo()
 
 
 def _tshirt(sketch: Sketch) -> None:

@@ -1,4 +1,4 @@
-"""The demo catalogue: a generated shop with the real catalogue's columns, labels and faults.
+"""The drawn catalogue: a generated shop with the real catalogue's columns, labels and faults.
 
 It lets every step of the study run without a download: about 600 drawn products in Kaggle's
 layout, the same bytes for the same seed. Label names are those of the real data set; brands
@@ -31,7 +31,7 @@ N_COPIED_PHOTOS = 5  # products that show the same photo as another one, byte fo
 
 N_MISSING = {"baseColour": 4, "season": 3, "usage": 5}  # empty cells
 
-SETTINGS_FILE = "demo.json"
+SETTINGS_FILE = "drawn.json"
 
 COLOURS: dict[str, Colour] = {
     "Black": (40, 40, 44), "White": (246, 246, 244), "Blue": (58, 106, 190),
@@ -174,14 +174,14 @@ class Product:
 
 
 def generate(folder: Path, *, n_products: int = 600, seed: int = 7) -> Path:
-    """Write the demo catalogue, whole or not at all.
+    """Write the drawn catalogue, whole or not at all.
 
-    A complete demo catalogue with the same parameters is left as it is; one with others is
+    A complete drawn catalogue with the same parameters is left as it is; one with others is
     replaced. `catalog.load(folder)` finds `n_products` products, one row without a photo, one
     name with an unquoted comma, a few missing values and a few identical photos.
 
     Args:
-        folder: where `styles.csv`, `images/` and `demo.json` are to lie; made if missing.
+        folder: where `styles.csv`, `images/` and `drawn.json` are to lie; made if missing.
         n_products: how many products have a photo, 50 to 10,000.
         seed: of everything random, 0 or more.
 
@@ -195,7 +195,7 @@ def generate(folder: Path, *, n_products: int = 600, seed: int = 7) -> Path:
     low, high = N_PRODUCTS_RANGE
     if not low <= n_products <= high:
         raise ParameterError(
-            f"The demo catalogue can have {low} to {high:,} products, not {n_products}."
+            f"The drawn catalogue can have {low} to {high:,} products, not {n_products}."
         )
     check_seed(seed)
     settings = {"version": VERSION, "seed": seed, "n_products": n_products}
@@ -205,7 +205,7 @@ def generate(folder: Path, *, n_products: int = 600, seed: int = 7) -> Path:
             _write(folder, _make_products(n_products, seed), settings)
     except OSError as error:
         raise CatalogError(
-            f"The demo catalogue cannot be written to {folder} ({error.strerror or error}); "
+            f"The drawn catalogue cannot be written to {folder} ({error.strerror or error}); "
             "free some space or name a folder that can be written."
         ) from error
     return folder
@@ -227,7 +227,7 @@ def _refuse_foreign(folder: Path) -> None:
     is_ours = (folder / SETTINGS_FILE).exists()
     if folder.exists() and not is_ours and not (folder.is_dir() and not any(folder.iterdir())):
         raise CatalogError(
-            f"{folder} holds something else than a demo catalogue (no {SETTINGS_FILE}); "
+            f"{folder} holds something else than a drawn catalogue (no {SETTINGS_FILE}); "
             "name another folder."
         )
 

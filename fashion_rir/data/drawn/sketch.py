@@ -1,4 +1,4 @@
-"""The canvas of the demo catalogue: outlines, patterns and colours.
+"""The canvas of the drawn catalogue: outlines, patterns and colours.
 
 Everything is polygons and lines with whole-number coordinates on a canvas of four times the
 photo's size, so that the same generator gives the same picture on every machine. A curve is
@@ -77,6 +77,11 @@ class Sketch:
         self._lean = self.vary(-3, 3)  # percent
         self._shift = (self.vary(-4, 4), self.vary(-6, 6))
         self._fabric = self._weave()
+
+    @property
+    def picture(self) -> Image.Image:
+        """What was drawn, RGB, 240 x 320 pixels."""
+        return self._image
 
     def photo(self) -> Image.Image:
         """The finished picture, RGB, 60 x 80 pixels."""

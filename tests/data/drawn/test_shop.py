@@ -1,4 +1,4 @@
-"""The demo catalogue: its bytes, its content, and that it is written whole or not at all."""
+"""The drawn catalogue: its bytes, its content, and that it is written whole or not at all."""
 
 import errno
 import hashlib
@@ -20,7 +20,7 @@ CONTENT_SHA256 = "2ece98e48c1c8e75425c25b36a910e296f323a23706494fc2e1a31b6f7acda
 
 @pytest.fixture(scope="module")
 def shop_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop")
+    return drawn_shop.generate(tmp_path_factory.mktemp("drawn") / "shop")
 
 
 @pytest.fixture(scope="module")
@@ -195,10 +195,10 @@ def test_another_version_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = drawn_shop.generate(tmp_path / "shop", n_products=50)
     monkeypatch.undo()
     drawn_shop.generate(folder, n_products=50)
-    assert f'"version": {drawn_shop.VERSION}' in (folder / "demo.json").read_text()
+    assert f'"version": {drawn_shop.VERSION}' in (folder / "drawn.json").read_text()
 
 
-@pytest.mark.parametrize("damage", ["styles.csv", "photo", "demo.json"])
+@pytest.mark.parametrize("damage", ["styles.csv", "photo", "drawn.json"])
 def test_incomplete_catalogue_is_mended(tmp_path: Path, damage: str) -> None:
     folder = drawn_shop.generate(tmp_path / "shop", n_products=50)
     before = content_hash(folder)
@@ -207,14 +207,14 @@ def test_incomplete_catalogue_is_mended(tmp_path: Path, damage: str) -> None:
     elif damage == "styles.csv":
         (folder / "styles.csv").unlink()
     else:
-        (folder / "demo.json").write_text("{broken")
+        (folder / "drawn.json").write_text("{broken")
     drawn_shop.generate(folder, n_products=50)
     assert content_hash(folder) == before
 
 
 def test_folder_with_something_else_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "styles.csv").write_text("my own")
-    with pytest.raises(CatalogError, match=r"no demo\.json.*name another folder"):
+    with pytest.raises(CatalogError, match=r"no drawn\.json.*name another folder"):
         drawn_shop.generate(tmp_path, n_products=50)
     assert (tmp_path / "styles.csv").read_text() == "my own"
 
