@@ -156,6 +156,19 @@ class Backbone:
         )
 
 
+def check_image_size(name: str, image_size: int) -> None:
+    """Refuse a side, in pixels, that a network (or a floor) does not take.
+
+    Raises:
+        ParameterError: it is too small or too large.
+    """
+    least = MIN_IMAGE_SIZE.get(BACKBONES[name].architecture, 32) if name in BACKBONES else 1
+    if not least <= image_size <= MAX_SIZE:
+        raise ParameterError(
+            f"{name} takes images of {least} to {MAX_SIZE} pixels, not {image_size}."
+        )
+
+
 def build(name: str, *, weights: str, image_size: int | None = None, seed: int = 0) -> Backbone:
     """Build a backbone with its input mode and its weights.
 
@@ -177,12 +190,7 @@ def build(name: str, *, weights: str, image_size: int | None = None, seed: int =
     check_seed(seed)
     spec = BACKBONES[name]
     image_size = spec.image_size if image_size is None else image_size
-    least = MIN_IMAGE_SIZE.get(spec.architecture, 32)
-    if not least <= image_size <= MAX_SIZE:
-        raise ParameterError(
-            f"{name} takes images of {least} to {MAX_SIZE} pixels, not {image_size}."
-        )
-
+    check_image_size(name, image_size)
     if weights == "none":
         import keras
 

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fashion_rir.embedding import words
+from fashion_rir.embedding import reduction, words
 from fashion_rir.errors import ParameterError, WeightsError, unknown_name
 from fashion_rir.search.transforms import joint_features
 from fashion_rir.system import sha256_of_file, whole_file
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+TEXT_STEPS = "texts_steps"  # what one unit of a byte of `texts` is worth, by column
 
 LOOKS, WORDS = "looks", "words"  # the parts beside those of the attributes
 
@@ -159,16 +161,14 @@ class JoinedModel:
         return found
 
     def save(self, path: Path) -> None:
-        """Keep it as one file, its numbers in float16."""
+        """Keep it as one file, its numbers in float16; `texts` in one byte, a step a column."""
         about = {
             "schema": SCHEMA_VERSION, "sources": list(self.sources),
             "classes": dict(self.classes), "shares": dict(self.shares),
             "temperature": self.temperature, "quality": dict(self.quality),
         }  # fmt: skip
         with whole_file(path, WeightsError) as partial, open(partial, "wb") as file:
-            np.savez_compressed(file, about=json.dumps(about), **{
-                name: array.astype(np.float16) for name, array in self.arrays.items()
-            })  # fmt: skip
+            np.savez_compressed(file, about=json.dumps(about), **_kept(self.arrays))
 
 
 # How a query is changed; chosen on validation products, see `studies.trained.shop_model`.
@@ -188,8 +188,7 @@ def load(path: Path) -> JoinedModel:
     try:
         with np.load(path, allow_pickle=False) as file:
             about = json.loads(str(file["about"]))
-            arrays = {name: file[name].astype(np.float32) for name in file.files
-                      if name != "about"}  # fmt: skip
+            arrays = _read({name: file[name] for name in file.files if name != "about"})
         if about.pop("schema") != SCHEMA_VERSION or not set(ARRAYS) <= set(arrays):
             raise ValueError("another version")
         return JoinedModel(arrays=arrays, sha256=sha256_of_file(path), **about)
@@ -198,6 +197,25 @@ def load(path: Path) -> JoinedModel:
             f"There is no whole joined model at {path} ({type(error).__name__}); make it again by "
             "`git checkout -- data/shipped/joined.npz`."
         ) from error
+
+
+def rounded(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A model's arrays as they are once they have been kept: float32, same shapes."""
+    return _read(_kept(arrays))
+
+
+def _kept(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What is written of a model's arrays."""
+    kept = {name: array.astype(np.float16) for name, array in arrays.items()}
+    kept["texts"], kept[TEXT_STEPS] = reduction.in_bytes(arrays["texts"])
+    return kept
+
+
+def _read(kept: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays that were kept: float32."""
+    arrays = {name: array.astype(np.float32) for name, array in kept.items()}
+    arrays["texts"] = reduction.from_bytes(kept["texts"], arrays.pop(TEXT_STEPS))
+    return arrays
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -82,6 +82,30 @@ def fit(embeddings: np.ndarray, n_directions: int) -> Reduction:
     return Reduction(directions, np.maximum(largest / LARGEST_CODE, SMALLEST_STEP))
 
 
+def in_bytes(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix in whole steps, a step for each column.
+
+    Args:
+        matrix: float, shape (n, n_columns).
+
+    Returns:
+        int8, same shape; and float32, shape (n_columns,): what one unit is worth.
+
+    Example:
+        >>> codes, steps = in_bytes(np.array([[1.27, 0.0], [-0.3, 0.0]]))
+        >>> codes.tolist(), [round(step, 4) for step in steps.tolist()]
+        ([[127, 0], [-30, 0]], [0.01, 1.0])
+    """
+    steps = (np.abs(matrix).max(axis=0) / LARGEST_CODE).astype(np.float32)
+    steps[steps == 0] = 1
+    return np.rint(matrix / steps).astype(np.int8), steps
+
+
+def from_bytes(codes: np.ndarray, steps: np.ndarray | float) -> np.ndarray:
+    """The matrix that `in_bytes` rounded: float32, same shape."""
+    return (codes * np.float32(steps)).astype(np.float32)
+
+
 def save(reduction: Reduction, codes: np.ndarray, path: Path) -> None:
     """Write a reduction and the codes of products to an `.npz` of plain arrays.
 

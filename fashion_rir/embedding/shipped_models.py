@@ -117,6 +117,10 @@ class ReducedEmbedder:
         """uint8 (n, image_size, image_size, 3) to float32 (n, n_directions)."""
         return self._reduce(self._network.embed(batch))
 
+    def reduce(self, embeddings: np.ndarray) -> np.ndarray:
+        """The network's own embeddings, float32 (n, dim), to float32 (n, n_directions)."""
+        return self._reduce(embeddings)
+
     def metadata(self, preprocessing: str) -> dict[str, object]:
         """The network's, and that its embeddings are reduced."""
         return _reduced(self._network.metadata(preprocessing), len(self._reduce.steps))

@@ -33,11 +33,13 @@ class RandomResizedCrop(keras.layers.Layer):
 
     Args:
         seed: of the draws.
+        least_area: share of the picture that a crop keeps at least.
         options: of every Keras layer, such as `name`.
     """
 
-    def __init__(self, *, seed: int, **options: object) -> None:
+    def __init__(self, *, seed: int, least_area: float = CROP_AREA[0], **options: object) -> None:
         super().__init__(**options)
+        self.least_area = least_area
         self.generator = keras.random.SeedGenerator(seed)
         self.supports_jit = False  # as Keras' other layers that move pixels
 
@@ -47,7 +49,7 @@ class RandomResizedCrop(keras.layers.Layer):
             return images
         ops = keras.ops
         n, height, width, _ = ops.shape(images)
-        area = self._draw(n, *CROP_AREA)
+        area = self._draw(n, self.least_area, CROP_AREA[1])
         aspect = ops.exp(self._draw(n, *np.log(CROP_ASPECT)))
         across = ops.minimum(ops.sqrt(area * aspect), 1.0)
         down = ops.minimum(ops.sqrt(area / aspect), 1.0)
@@ -186,3 +188,48 @@ def augmenter(name: str, *, seed: int) -> Augmentation:
         (2, 8, 8, 3)
     """
     return Augmentation(name, seed=seed)
+
+
+def changed(
+    picture: np.ndarray, name: str, strength: float, *, n_views: int, seed: int
+) -> np.ndarray:
+    """Random views of one picture, changed more or less than in training.
+
+    Args:
+        picture: uint8, shape (height, width, 3), RGB.
+        name: key in `AUGMENTATIONS`.
+        strength: 0 changes nothing, 1 as in training, 2 twice as much; at most 2. A flip has no
+            strength.
+        n_views: how many.
+        seed: of the draws, at least 0.
+
+    Returns:
+        uint8, shape (n_views, height, width, 3).
+
+    Raises:
+        ParameterError: unknown name, a strength out of range, or a negative seed.
+    """
+    if not 0 <= strength <= 2:
+        raise ParameterError(f"A strength lies between 0 and 2, not at {strength}.")
+    layer = augmenter(name, seed=seed)
+    views = np.repeat(np.asarray(picture)[None], n_views, axis=0)
+    if strength == 0:
+        return views
+    seeds = np.random.default_rng(seed).integers(2**31, size=len(layer.changes)).tolist()
+    layer.changes = [
+        _stronger(make, strength)(seed=own, dtype="float32")
+        for make, own in zip(AUGMENTATIONS[name], seeds, strict=True)
+    ]
+    return np.asarray(layer(views, training=True)).round().astype(np.uint8)
+
+
+def _stronger(make: Callable[..., keras.layers.Layer], strength: float) -> Callable:
+    """The same change, its range multiplied."""
+    if make is RandomResizedCrop:
+        return partial(make, least_area=max(0.05, 1 - strength * (1 - CROP_AREA[0])))
+    if make in (FLIP, SATURATION):
+        return make
+    (factor, *others) = make.args
+    pair = isinstance(factor, tuple)
+    scaled = tuple(strength * one for one in factor) if pair else min(1.0, strength * factor)
+    return partial(make.func, scaled, *others, **make.keywords)

@@ -52,7 +52,7 @@ def plan(weights: Path) -> Plan:
 
 @pytest.fixture(scope="module")
 def products(tmp_path_factory) -> Catalog:
-    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo"), n_products=60))
+    return catalog.load(shop.generate(tmp_path_factory.mktemp("drawn"), n_products=60))
 
 
 @pytest.fixture(scope="module")
@@ -165,14 +165,14 @@ def test_a_sweep_writes_the_records_of_heads_trained_one_by_one(client, products
     keys = ("model", "backbone", "image_size", "preprocessing", "weights", "weights_sha256")
     models = [(vectors, dict.fromkeys(keys, "made"))]
     runs = list(head_sweep.grid([0], [20, 21], epochs=2))
-    swept = Workspace(tmp_path / "swept", "demo")
+    swept = Workspace(tmp_path / "swept", "quick")
     found = head_sweep.run(client, Study(swept, products, 20), models, runs)
     assert [record["inputs"]["seed"] for record in found] == [20, 21]
     plan = trained_heads.HeadPlan(
         "probe", training_heads.HeadSettings(hidden=None, label_smoothing=0.0),
         fit.TrainingSettings(epochs=2, batch_size=128), 21,
     )  # fmt: skip
-    study = Study(Workspace(tmp_path / "alone", "demo"), products, 20)
+    study = Study(Workspace(tmp_path / "alone", "quick"), products, 20)
     alone = trained_heads.run_head(study, models, plan)
     assert (
         result_records.read(swept.results, "probe-made-seed21")["inputs"] == alone.record["inputs"]
@@ -193,19 +193,19 @@ def test_a_training_that_fails_on_a_worker_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(distributed, "get_worker", lambda: worker)
     (one,) = head_sweep.grid([0], [20], epochs=1)
     with pytest.raises(ClusterError, match="probe, seed 20, failed: TrainingError: loss is not"):
-        head_sweep._train(("demo", pd.DataFrame(), [], "articleType", 20), "token", one)
+        head_sweep._train(("quick", pd.DataFrame(), [], "articleType", 20), "token", one)
 
 
 def test_what_a_sweep_shares_comes_back_from_its_files(tmp_path):
     products = pd.DataFrame({"id": [1, 2], "articleType": ["Shirts", None]})
     products["year"] = pd.array([2011, None], dtype="Int64")
     matrix = np.array([[1, 2], [3, 4]], dtype=np.float32)
-    shared = ("demo", products, [(matrix, {"model": "a"})], "articleType", 20)
+    shared = ("quick", products, [(matrix, {"model": "a"})], "articleType", 20)
     head_sweep._write_shared(shared, tmp_path / "shared")
     profile, found, ((vectors, metadata),), label, seed = head_sweep._read_shared(
         tmp_path / "shared"
     )
-    assert (profile, metadata, label, seed) == ("demo", {"model": "a"}, "articleType", 20)
+    assert (profile, metadata, label, seed) == ("quick", {"model": "a"}, "articleType", 20)
     pd.testing.assert_frame_equal(found, products)
     np.testing.assert_array_equal(vectors, matrix)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fashion_rir.errors import ParameterError
+from fashion_rir.training import augmentation
 from fashion_rir.training.augmentation import AUGMENTATIONS, augmenter
 
 pytestmark = [
@@ -284,3 +285,35 @@ def test_augmentations_run_on_jax_and_are_compiled() -> None:
         env=os.environ | {"KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_a_change_of_strength_0_changes_nothing_and_a_stronger_one_changes_more() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, size=(16, 16, 3), dtype=np.uint8)
+    assert (augmentation.changed(picture, "recommended", 0, n_views=2, seed=1) == picture).all()
+    flat = np.full((8, 8, 3), 128, np.uint8)
+    moved = [
+        np.abs(augmentation.changed(flat, "brightness", strength, n_views=40, seed=1).astype(int)
+               - 128).max()
+        for strength in (0.5, 1, 2)
+    ]  # fmt: skip
+    assert 0 < moved[0] <= 26 < moved[1] <= 51 < moved[2] <= 102  # 0.2 * 255 is 51
+
+
+@pytest.mark.parametrize("name", [name for name in augmentation.AUGMENTATIONS if name != "none"])
+def test_every_change_has_a_strength(name: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, size=(16, 16, 3), dtype=np.uint8)
+    views = augmentation.changed(picture, name, 2, n_views=8, seed=1)
+    assert views.shape == (8, 16, 16, 3) and views.dtype == np.uint8
+    assert (views != picture).any()
+
+
+def test_at_strength_1_a_change_is_that_of_training() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, size=(16, 16, 3), dtype=np.uint8)
+    layer = augmentation.augmenter("thesis", seed=4)
+    trained = np.asarray(layer(np.stack([picture] * 3), training=True)).round().astype(np.uint8)
+    assert (augmentation.changed(picture, "thesis", 1, n_views=3, seed=4) == trained).all()
+
+
+def test_a_strength_out_of_range_is_refused() -> None:
+    with pytest.raises(ParameterError, match="between 0 and 2"):
+        augmentation.changed(np.zeros((8, 8, 3), np.uint8), "hue", 3, n_views=1, seed=0)
