@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ class Catalog:
         """Whether there are photos to be read; the shipped table comes without."""
         return bool(self.source.image_names())
 
-    @property
+    @cached_property
     def data_hash(self) -> str:
         """SHA-256 over ids, labels and photos: equal exactly when the data are equal."""
         own = [SHOWN_ID] if SHOWN_ID in self.products else []

@@ -52,9 +52,9 @@ def test_the_archive_may_be_named_in_quotes(monkeypatch, tmp_path):
 def test_the_project_may_be_named_in_quotes(monkeypatch, tmp_path):
     (tmp_path / "profiles").mkdir()
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "profiles" / "demo.yaml").write_text("notebooks: {}", encoding="utf-8")
+    (tmp_path / "profiles" / "quick.yaml").write_text("notebooks: {}", encoding="utf-8")
     monkeypatch.setenv(folders.HOME_VARIABLE, f"'{tmp_path}'")
-    assert folders.open_workspace("demo").root == tmp_path
+    assert folders.open_workspace("quick").root == tmp_path
 
 
 def test_the_weights_may_be_named_in_quotes(monkeypatch, tmp_path):
