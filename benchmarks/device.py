@@ -26,11 +26,11 @@ from fashion_rir.workspace.folders import open_workspace
 def main() -> None:
     """Measure both networks and print a table each."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--catalogue", default="demo", help="demo or real")
+    parser.add_argument("--catalogue", default="drawn", help="drawn or real")
     parser.add_argument("--products", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    products = open_workspace("demo").load_catalog(arguments.catalogue)
+    products = open_workspace("quick").load_catalog(arguments.catalogue)
     products = products.subset(np.arange(len(products)) < arguments.products)
     import keras
 

@@ -41,12 +41,12 @@ KEPT: dict[str, object] = {}  # networks of torch by name, in their own process
 def main() -> None:
     """Measure both networks and print a table each."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--catalogue", default="demo", help="demo or real")
+    parser.add_argument("--catalogue", default="drawn", help="drawn or real")
     parser.add_argument("--products", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without-workers", action="store_true")
     arguments = parser.parse_args()
-    products = open_workspace("demo").load_catalog(arguments.catalogue)
+    products = open_workspace("quick").load_catalog(arguments.catalogue)
     for name, size, fewer in NETWORKS:
         n_products = max(2 * BATCH_SIZE, arguments.products // fewer // BATCH_SIZE * BATCH_SIZE)
         chosen = products.subset(np.arange(len(products)) < n_products)

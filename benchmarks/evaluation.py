@@ -37,13 +37,13 @@ Scores = dict[str, np.ndarray]  # by label, the average precision of each query,
 def main() -> None:
     """Compare, or measure the whole catalogue."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--catalogue", default="demo", help="demo or real")
+    parser.add_argument("--catalogue", default="drawn", help="drawn or real")
     parser.add_argument("--products", type=int, default=3000)
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--dim", type=int, default=2048)
     parser.add_argument("--everything", action="store_true")
     arguments = parser.parse_args()
-    catalog = open_workspace("demo").load_catalog(arguments.catalogue)
+    catalog = open_workspace("quick").load_catalog(arguments.catalogue)
     products, generator = catalog.products, np.random.default_rng(0)
     if not arguments.everything:
         chosen = generator.permutation(len(products))[: arguments.products]

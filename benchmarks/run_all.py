@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--page", action="store_true")
     arguments = parser.parse_args()
     is_real = arguments.real
-    catalogue = ("--catalogue", "real" if is_real else "demo")
+    catalogue = ("--catalogue", "real" if is_real else "drawn")
     about = (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {usable_cores()} cores "
         f"({limits.processor()}), Python {platform.python_version()}; catalogue: {catalogue[1]}; "
@@ -59,7 +59,7 @@ def main() -> int:
         if script in ("embedding.py", "evaluation.py"):
             options += catalogue
         if script == "storefront.py":
-            options += ("--profile", "full" if is_real else "demo")
+            options += ("--profile", "full" if is_real else "quick")
         done = subprocess.run(
             [sys.executable, HERE / script, *options], stdout=subprocess.PIPE, text=True,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "TQDM_DISABLE": "1"},

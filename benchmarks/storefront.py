@@ -45,7 +45,7 @@ WAIT = 180_000  # milliseconds
 def main() -> None:
     """Measure, print, and write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profile", default="demo")
+    parser.add_argument("--profile", default="quick")
     profile = parser.parse_args().profile
     if not shutil.which("chromium"):
         print("chromium: not installed; it opens the page")

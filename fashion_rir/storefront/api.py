@@ -9,7 +9,7 @@ import binascii
 import json
 import threading
 from asyncio import get_running_loop
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import httputil, web
@@ -21,7 +21,7 @@ from fashion_rir.storefront.visit import Visit
 
 MAX_BODY_BYTES = MAX_UPLOAD_BYTES * 4 // 3 + 100_000  # base64 takes a third more
 
-FIELDS = ("photo", "product", "box", "settings", "words")
+FIELDS = ("photo", "product", "box", "settings", "words", "catalogue")
 
 HOW_TO_ASK = (
     "Send a photo, a product's id or words, such as `curl -F photo=@photo.jpg ADDRESS/search` or "
@@ -38,15 +38,18 @@ class SearchApi:
     Opened on the first request, so that a storefront without any pays nothing.
     """
 
-    def __init__(self, open_shop: Callable[[], Shop], model: str | None = None) -> None:
-        """Say where the shop is.
+    def __init__(
+        self, open_shops: Callable[[], Mapping[str, Shop]], model: str | None = None
+    ) -> None:
+        """Say where the catalogues are.
 
         Args:
-            open_shop: opens it.
+            open_shops: opens them, by name; the first is searched if a request names none.
             model: what is searched by if a request names none; the first one if None.
         """
-        self._open_shop, self._model = open_shop, model
-        self._visit: Visit | None = None
+        self._open_shops, self._model = open_shops, model
+        self._shops: Mapping[str, Shop] = {}
+        self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
 
     def answer(self, content_type: str, body: bytes) -> tuple[int, dict[str, object]]:
@@ -67,10 +70,9 @@ class SearchApi:
             return 400, {"error": str(error)}
 
     def _search(self, photo: bytes | None, message: dict) -> tuple[int, dict[str, object]]:
-        if self._visit is None:
-            self._visit = Visit(self._open_shop())
-        names = self._visit.names
-        is_first = self._model in names and self._visit.joined is None
+        visit = self._visit_of(message.pop("catalogue", None))
+        names = visit.names
+        is_first = self._model in names and visit.joined is None
         model = self._model if is_first else next(iter(names), "")
         settings = message.get("settings", {})
         said = message.pop("words", None)
@@ -81,11 +83,21 @@ class SearchApi:
         if photo is not None:
             asked.insert(0, ({"kind": "upload", "name": "The photo"}, [photo]))
         for one in asked:
-            reply, _ = self._visit.answer(*one)
+            reply, _ = visit.answer(*one)
             if reply["kind"] == "error":
                 return 400, {"error": reply["text"]}
         found = {name: value for name, value in reply.items() if name not in FOR_THE_PAGE}
         return 200, {"model": settings["model"], **found}
+
+    def _visit_of(self, catalogue: object) -> Visit:
+        if not self._shops:
+            self._shops = self._open_shops()
+        name = next(iter(self._shops)) if catalogue is None else catalogue
+        if not isinstance(name, str) or name not in self._shops:
+            raise unknown_name("catalogue", str(name)[:80], self._shops)
+        if name not in self._visits:
+            self._visits[name] = Visit(self._shops[name])
+        return self._visits[name]
 
 
 def read_request(content_type: str, body: bytes) -> tuple[bytes | None, dict[str, object]]:

@@ -38,6 +38,7 @@ FAULTS = {
     "changed": "What shall be changed is text by attribute, but {name} is {value}.",
     "weights": f"A weight is a number from 0 to {MOST_WEIGHT}, but {{name}} is {{value}}.",
     "words": "Words are a text, not {value}.",
+    "is_cut": "Cutting out is on or off (true or false), not {value}.",
     "wanted": "The filters are texts by attribute, but {name} is {value}.",
     "product": "A product is asked for by its id, not by {value}; pick another.",
     "box": BAD_BOX,
@@ -85,6 +86,7 @@ class Settings(Checked):
         changed: a value by attribute that the products shall have in place of the query's.
         weights: by part of the joined embedding, how many times its usual share it counts.
         words: that the products shall go with.
+        is_cut: whether the garment is cut out of an uploaded photo.
     """
 
     model: str
@@ -96,6 +98,7 @@ class Settings(Checked):
     changed: dict[str, str] = {}
     weights: dict[str, Weight] = {}
     words: Annotated[str, AfterValidator(lambda text: text[:200])] = ""
+    is_cut: bool = True
 
     @pydantic.field_validator("model")
     @classmethod

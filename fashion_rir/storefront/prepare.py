@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 
 from fashion_rir.data.catalog import Catalog
+from fashion_rir.data.images import PREPROCESSING
 from fashion_rir.embedding import backbones, onnx_engine
 from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.embedding.store import FeatureStore
-from fashion_rir.errors import FashionRirError, StoreError, WeightsError
+from fashion_rir.errors import FashionRirError, StoreError, WeightsError, unknown_name
 from fashion_rir.search.gallery import MEASURES
 from fashion_rir.storefront import models
-from fashion_rir.storefront.shop import Shop
+from fashion_rir.storefront.shop import Shop, beside
 from fashion_rir.storefront.shop import prepare as prepare_shop
 from fashion_rir.workspace import joined_store, stores
 from fashion_rir.workspace.folders import Workspace
@@ -31,28 +32,55 @@ def prepare(
     every_export: bool = True,
     make_map: MakeMap | None = None,
 ) -> Shop:
-    """Shop window, feature store, galleries, thresholds, and an ONNX export of each backbone.
+    """Shop windows, feature stores, galleries, thresholds, and an ONNX export of each backbone.
+
+    Where the photos are another catalogue's than the products, the storefront has both: the one
+    with photos is the first.
 
     Args:
         workspace: of the profile.
-        parameters: of notebook 10: `catalogue`, `sample_size`, `seed`, `weights`, and `backbone`,
-            `image_size` and `preprocessing` of the model that is searched by at first.
+        parameters: of notebook 10: `catalogue`, `sample_size`, `seed`, `photo_catalogue` if it is
+            another, `weights`, and `backbone`, `image_size` and `preprocessing` of the model that
+            is searched by at first.
         say: told before long work, and what could not be done.
         every_export: export all pretrained backbones that have a feature store, not only the
             first model's.
         make_map: such as `tsne.map_for_shop`, makes the map of a small catalogue; without it,
             notebook 07 makes it.
 
+    Returns:
+        The first catalogue's shop.
+
     Raises:
         CatalogError: the catalogue is not there or cannot be read.
         FashionRirError: the first model can be neither found nor made.
+        ParameterError: an unknown network or preprocessing, or a size out of range.
     """
-    catalog = workspace.load_catalog(
-        parameters["catalogue"], sample_size=parameters["sample_size"], seed=parameters["seed"]
-    )
-    shop = prepare_shop(workspace, catalog, say)
+    if not workspace.is_own:  # whose model may be anybody's encoder
+        _check_first_model(parameters)
+    seed, size = parameters["seed"], parameters["sample_size"]
+    catalogs = [workspace.load_catalog(parameters["catalogue"], sample_size=size, seed=seed)]
+    with_photos = parameters.get("photo_catalogue", parameters["catalogue"])
+    if with_photos != parameters["catalogue"]:
+        catalogs.insert(0, workspace.load_catalog(with_photos, seed=seed))
+    shops = [
+        _prepare_one(place, catalog, parameters, say, every_export)
+        for place, catalog in zip((workspace, beside(workspace)), catalogs, strict=False)
+    ]
+    first = shops[0]
+    if make_map and LEAST_MAP_PRODUCTS <= len(first.products) <= MAP_PRODUCTS:
+        _map_model(first, _searched_by(first, parameters), make_map, say)
+    return first
+
+
+def _prepare_one(
+    workspace: Workspace, catalog: Catalog, parameters: Mapping[str, object], say: Say,
+    every_export: bool,
+) -> Shop:  # fmt: skip
+    """One catalogue's shop, and all that a visitor of it needs."""
+    shop = prepare_shop(workspace, catalog, say, called=_called(catalog))
     first = first_model(parameters)
-    if joined_store.is_here() and _join(shop, catalog, say):
+    if joined_store.is_here() and _join(shop, catalog, parameters, say):
         first = joined_store.MODEL
     if not _is_ready(shop, first):
         say(f"Embedding {len(catalog):,} products by {first} (goes on where it stopped)")
@@ -67,17 +95,30 @@ def prepare(
     for measure in MEASURES:
         gallery = models.open_gallery(shop, first, measure, say)[0]
         models.calibration(shop, first, gallery, say)
-    if make_map and LEAST_MAP_PRODUCTS <= len(catalog) <= MAP_PRODUCTS:
-        _map_model(shop, first, make_map, say)
     return shop
 
 
-def _join(shop: Shop, catalog: Catalog, say: Say) -> bool:
-    """Whether the joined model is ready: of the real catalogue, or where its store was begun."""
+def _called(catalog: Catalog) -> str:
+    return "phone photos" if "source_class" in catalog.products else "products of the shop"
+
+
+def _searched_by(shop: Shop, parameters: Mapping[str, object]) -> str:
+    """The model that a shop is searched by at first."""
+    is_joined = models.joined_model(shop) is not None
+    return joined_store.MODEL if is_joined else first_model(parameters)
+
+
+def _join(shop: Shop, catalog: Catalog, parameters: Mapping[str, object], say: Say) -> bool:
+    """Whether the joined model is ready.
+
+    It is made of the real catalogue, where its store was begun, and where the networks that it
+    joins are those of the profile.
+    """
     path = shop.workspace.feature_store(joined_store.MODEL)
     try:
-        shipped = joined_store.open_source(joined_store.open_model().sources[0])
-        if not path.exists() and not shipped.is_known(catalog).all():
+        source = joined_store.open_source(joined_store.open_model().sources[0])
+        is_wanted = parameters["weights"] == "shipped" or path.exists()
+        if not is_wanted and not source.is_known(catalog).all():
             return False
         joined_store.make(shop.workspace, catalog, say)
         joined_store.export(shop.workspace, say)
@@ -85,6 +126,16 @@ def _join(shop: Shop, catalog: Catalog, say: Say) -> bool:
         say(f"Without the joined model: {error}")
         return False
     return True
+
+
+def _check_first_model(parameters: Mapping[str, object]) -> None:
+    """Refuse what names no model, also where another one is searched by at first."""
+    known = {"backbone": (*backbones.BACKBONES, *models.FLOORS), "preprocessing": PREPROCESSING}
+    for what, names in known.items():
+        if parameters[what] not in names:
+            raise unknown_name(what, parameters[what], names)
+    backbones.check_weights(str(parameters["weights"]))
+    backbones.check_image_size(str(parameters["backbone"]), int(parameters["image_size"]))
 
 
 def first_model(parameters: Mapping[str, object]) -> str:

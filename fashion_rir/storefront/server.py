@@ -21,7 +21,7 @@ from voila.app import Voila
 from fashion_rir.errors import ParameterError
 from fashion_rir.storefront.api import SearchApi, SearchHandler
 from fashion_rir.storefront.prepare import first_model
-from fashion_rir.storefront.shop import open_shop
+from fashion_rir.storefront.shop import open_shops
 from fashion_rir.workspace.folders import HOME_VARIABLE, Workspace
 
 NOTEBOOK = "10-storefront"
@@ -90,7 +90,7 @@ def serve(
     app.notebook_path = str(workspace.root / "notebooks" / f"{NOTEBOOK}.ipynb")
     app.root_dir = str(workspace.root / "notebooks")
     app.ip, app.port, app.open_browser = ip, port, open_browser
-    app.search_api = SearchApi(lambda: open_shop(workspace), first_model(parameters))
+    app.search_api = SearchApi(lambda: open_shops(workspace), first_model(parameters))
     app.initialize(argv=[])
     app.start()
 

@@ -5,13 +5,14 @@ once, and keeps the table of products and one file with all photos; `open_shop` 
 that all visitors of one machine share its pages.
 """
 
+import io
 import json
 import mmap
 import os
 import time
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from fashion_rir.data.catalog import COLUMNS, SHOWN_ID, Catalog, extra_columns
+from fashion_rir.data.drawn.from_labels import drawing_of
+from fashion_rir.data.shipped import TableSource
 from fashion_rir.errors import ImageError, ParameterError, StoreError
 from fashion_rir.storefront.photos import as_jpeg
 from fashion_rir.system import remove_where_possible, whole_file, write_text
 from fashion_rir.workspace.folders import Workspace
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SHOWN_HEIGHT = 320  # pixels: a higher photo is scaled down for the window
 
@@ -41,6 +44,9 @@ ATTRIBUTES = {
     "usage": "usage",
 }
 
+# What a drawing shows of a product whose photo is not there.
+DRAWN_LABELS = ("articleType", "baseColour", "gender", "season")
+
 SHOWN_AS_IT_IS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8")  # by every browser
 
 HOW_TO_PREPARE = "start it with `fashion-rir storefront`, which makes it"
@@ -54,11 +60,15 @@ class Shop:
         workspace: of the profile.
         catalog: the products; their photos are read from the window, not from the archive.
         data_hash: of the catalogue that the window was made from.
+        is_drawn: whether the photos are not there, and each product is shown as a drawing.
+        called: what the catalogue holds, in the words of the page's menu.
     """
 
     workspace: Workspace
     catalog: Catalog
     data_hash: str
+    is_drawn: bool = False
+    called: str = "products"
 
     @property
     def folder(self) -> Path:
@@ -123,6 +133,27 @@ class Shop:
         return self.catalog.source.read(self.products["image_name"].iloc[row])
 
 
+class DrawnPhotos:
+    """A drawing for each product, made when it is asked for; see `PackedPhotos`."""
+
+    ignored_copies = 0
+
+    def __init__(self, products: pd.DataFrame) -> None:
+        self._labels = products.set_index("image_name")[list(DRAWN_LABELS)]
+
+    def read(self, image_name: str) -> bytes:
+        """The drawing of one product as a PNG.
+
+        Raises:
+            ImageError: the catalogue has no such product.
+        """
+        if image_name not in self._labels.index:
+            raise ImageError(f"There is no product with a photo {image_name} to be drawn.")
+        buffer = io.BytesIO()
+        drawing_of(self._labels.loc[image_name].to_dict()).save(buffer, "PNG")
+        return buffer.getvalue()
+
+
 class PackedPhotos:
     """All photos in one file: as much of `sources.Source` as a loaded catalogue needs."""
 
@@ -157,8 +188,17 @@ def shop_folder(workspace: Workspace) -> Path:
     return workspace.data / "storefront" / workspace.profile
 
 
+def beside(workspace: Workspace) -> Workspace:
+    """Where the second catalogue of a storefront lies: its window, stores and galleries."""
+    return replace(workspace, profile=f"{workspace.profile}-shop")
+
+
 def prepare(
-    workspace: Workspace, catalog: Catalog, say: Callable[[str], None] = lambda text: None
+    workspace: Workspace,
+    catalog: Catalog,
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    called: str = "products",
 ) -> Shop:
     """Make the shop window of a catalogue, or take the one that is there.
 
@@ -166,6 +206,7 @@ def prepare(
         workspace: says where it lies.
         catalog: the products.
         say: told before long work.
+        called: what the catalogue holds, in the words of the page's menu.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -180,11 +221,14 @@ def prepare(
     say(f"Putting {len(catalog):,} products into the shop window")
     folder = shop_folder(workspace)
     stem = f"{data_hash[:12]}-{os.getpid()}-{time.time_ns()}"  # never a name that is mapped
-    with whole_file(folder / f"photos-{stem}.bin", StoreError) as partial:
-        sizes = _pack(catalog, partial)
+    is_drawn, products = isinstance(catalog.source, TableSource), catalog.products
+    if not is_drawn:
+        with whole_file(folder / f"photos-{stem}.bin", StoreError) as partial:
+            products = products.assign(photo_bytes=_pack(catalog, partial))
     with whole_file(folder / f"products-{stem}.parquet", StoreError) as partial:
-        catalog.products.assign(photo_bytes=sizes).to_parquet(partial)
-    about = {"schema": SCHEMA_VERSION, "data_hash": data_hash, "stem": stem}
+        products.to_parquet(partial)
+    about = {"schema": SCHEMA_VERSION, "data_hash": data_hash, "stem": stem, "is_drawn": is_drawn,
+             "called": called}  # fmt: skip
     write_text(folder / "shop.json", json.dumps(about), StoreError)  # last: then all is there
     made = (*folder.glob("photos-*.bin"), *folder.glob("products-*.parquet"))
     remove_where_possible(file for file in made if stem not in file.name)
@@ -203,12 +247,30 @@ def open_shop(workspace: Workspace) -> Shop:
         if about["schema"] != SCHEMA_VERSION:
             raise ValueError("another version")
         products = pd.read_parquet(folder / f"products-{about['stem']}.parquet")
-        photos = PackedPhotos(folder / f"photos-{about['stem']}.bin", products)
-        products = products.drop(columns="photo_bytes")
+        if about["is_drawn"]:
+            photos = DrawnPhotos(products)
+        else:
+            photos = PackedPhotos(folder / f"photos-{about['stem']}.bin", products)
+            products = products.drop(columns="photo_bytes")
         catalog = Catalog(products, photos, products[list(COLUMNS)])
-        return Shop(workspace, catalog, about["data_hash"])
+        return Shop(workspace, catalog, about["data_hash"], about["is_drawn"], about["called"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _broken(folder, error) from error
+
+
+def open_shops(workspace: Workspace) -> dict[str, Shop]:
+    """The catalogues that a storefront offers, by what its menu calls them; the first one first.
+
+    Raises:
+        StoreError: as `open_shop`, of the first one.
+    """
+    first, other = open_shop(workspace), beside(workspace)
+    shops = [first, *([open_shop(other)] if (shop_folder(other) / "shop.json").exists() else [])]
+    return {_title(shop): shop for shop in shops}
+
+
+def _title(shop: Shop) -> str:
+    return f"{len(shop.products):,} {shop.called}{', as drawings' if shop.is_drawn else ''}"
 
 
 def plain(text: str) -> str:

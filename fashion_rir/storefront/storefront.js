@@ -22,12 +22,19 @@ function h(tag, attributes = {}, ...children) {
 }
 
 function render({ model, el }) {
+  const page = { close: null }; // what is on show; another catalogue puts another in its place
+  open(page, { model, el }, null);
+  return () => page.close();
+}
+
+// `moved`: the answer that led here from another catalogue, with the photo that goes along.
+function open(page, { model, el }, moved) {
   const info = model.get("shop_info");
   const isPage = document.body.dataset.storefront === "page"; // set by our page's template
   const state = {
     query: null, // {product: id} or {name}; box: the crop, or null
     settings: { model: info.model, measure: info.measures[0], n_results: info.page_sizes[0],
-      page: 0, threshold: null, wanted: {}, changed: {}, weights: {}, words: "" },
+      page: 0, threshold: null, wanted: {}, changed: {}, weights: {}, words: "", is_cut: true },
     curve: null,
     seed: 0,
   };
@@ -54,7 +61,7 @@ function render({ model, el }) {
     waiting = request;
     root.setAttribute("aria-busy", "true");
     say({ search: "Searching …", upload: "Reading the photo …", map: "Drawing the map …",
-      csv: "Writing the table …" }[request.kind] ?? "Loading …");
+      csv: "Writing the table …", move: "Opening the other catalogue …" }[request.kind] ?? "Loading …");
     watch();
     model.send(request, undefined, buffers);
   }
@@ -77,7 +84,7 @@ function render({ model, el }) {
       if ([asked.kind, ""].includes(failed) || asked.kind === "search") fault.hidden = true;
       say("");
       ({ picks: showPicks, upload: showUpload, results: showResults, csv: saveCsv,
-        map: showMap })[message.kind](message, buffers, asked);
+        map: showMap, move: showMoved })[message.kind](message, buffers, asked);
     }
     next();
   }
@@ -106,6 +113,12 @@ function render({ model, el }) {
       urls.delete(image.src);
     }
     part.replaceChildren();
+  }
+
+  function showMoved(message, buffers, asked) {
+    page.close();
+    root.remove();
+    open(page, { model, el }, { message, buffers, isFromAddress: asked.isFromAddress });
   }
 
   // ---------------------------------------------------------------- the query
@@ -258,12 +271,31 @@ function render({ model, el }) {
       cropTo(isBox ? drawn : null);
     });
     showBox(state.query.box ?? [0, 0, 1, 1], !state.query.box);
+    if (info.is_drawn && state.query.product != null) { // no part of a drawing is searched with
+      const plain = photo(buffer, alt, "query-photo");
+      queryPanel.append(h("h2", {}, "Your query"), plain, h("p", { class: "caption" }, caption));
+      queryPanel.hidden = false;
+      return;
+    }
     queryPanel.append(
       h("h2", {}, "Your query"), stage, h("p", { class: "caption" }, caption),
       h("p", { class: "hint" }, "Draw a box on the photo to search for that part only."), clear,
       h("details", {}, h("summary", {}, "Set the box by sliders"), ...inputs),
     );
     queryPanel.hidden = false;
+  }
+
+  function showCutOut(upload, buffer) { // what of an uploaded photo is searched, and the switch
+    forget(cutPanel);
+    const isOn = h("input", { type: "checkbox", checked: state.settings.is_cut, onchange: (event) => {
+      state.settings.is_cut = event.target.checked;
+      search();
+    } });
+    cutPanel.append(h("h3", {}, "What is searched"),
+      photo(buffer, upload.is_cut ? "The garment, cut out of your photo" : "Your whole photo", "cut-out"),
+      h("p", { class: "caption" }, `${upload.note} ${upload.said}`),
+      h("label", {}, isOn, " Cut the garment out of my photo"));
+    queryPanel.append(cutPanel);
   }
 
   // ---------------------------------------------------------------- results
@@ -279,7 +311,11 @@ function render({ model, el }) {
     forget(results);
     const head = h("h2", { tabindex: -1 }, headline(message));
     results.append(head);
-    if (!message.is_match && message.cards.length) {
+    if (message.upload) showCutOut(message.upload, buffers[buffers.length - 1]);
+    if (message.why && message.cards.length) {
+      results.append(h("p", { class: "no-match" }, `${message.why} The nearest products, which are ` +
+        "not matches:"));
+    } else if (!message.is_match && message.cards.length) {
       results.append(h("p", { class: "no-match" }, "Nothing in the shop is as alike as you asked " +
         `(${thresholdText()}). Loosen the threshold, or look at the nearest products, which are ` +
         "not matches:"));
@@ -320,7 +356,7 @@ function render({ model, el }) {
 
   function altOf(card) {
     const { colour, type, gender } = card.attributes;
-    const parts = [`Photo: ${card.name}`, colour, type, gender && `for ${gender}`];
+    const parts = [`${info.is_drawn ? "Drawing" : "Photo"}: ${card.name}`, colour, type, gender && `for ${gender}`];
     return parts.filter(Boolean).join(", ");
   }
 
@@ -533,6 +569,7 @@ function render({ model, el }) {
     const { model: name, measure, n_results: n, page, threshold, wanted } = state.settings;
     const { words: said, changed } = state.settings;
     const words = new URLSearchParams();
+    if (info.catalogues.length > 1) words.set("catalogue", info.catalogue);
     if (state.query?.product != null) words.set("product", state.query.product);
     if (state.query?.product != null && state.query.box)
       words.set("box", state.query.box.map((edge) => edge.toFixed(3)).join(","));
@@ -585,7 +622,7 @@ function render({ model, el }) {
 
   // ---------------------------------------------------------------- the page's parts
   let shownProduct = null;
-  const start = readAddress();
+  const start = moved && !moved.isFromAddress ? () => {} : readAddress();
   const status = h("p", { role: "status", class: "status" }, "Loading …");
   const fault = h("p", { role: "alert", class: "fault", hidden: true });
   const chooser = h("input", { type: "file", accept: "image/*,.heic,.heif,.avif", class: "file-input",
@@ -602,6 +639,7 @@ function render({ model, el }) {
   } }, finder, h("button", { type: "submit" }, "Find"));
   const pickPart = h("details", { class: "part", open: true },
     h("summary", {}, "Or pick a product"), pickForm, picks);
+  const cutPanel = h("div", { class: "cut" });
   const queryPanel = h("section", { class: "query", hidden: true, "aria-label": "The query" });
   const results = h("section", { class: "results", "aria-label": "Results" });
   const mapPanel = h("section", { class: "map", hidden: true, "aria-label": "Map" });
@@ -647,8 +685,14 @@ function render({ model, el }) {
     weightOf("looks", "Looks as a whole"));
   const root = h("div", { class: "storefront" },
     h("header", {}, h("h1", {}, "Find it by photo"),
-      h("p", {}, `${whole.format(info.n_products)} products, ` +
-        `${info.is_own ? "catalogue" : "profile"} ${info.catalogue}`)),
+      info.catalogues.length > 1
+        ? select("Search in", info.catalogues.map((name) => [name, name]), info.catalogue,
+          (value) => ask("move", { catalogue: value }))
+        : h("p", {}, `${whole.format(info.n_products)} products, ` +
+          `${info.is_own ? "catalogue" : "profile"} ${info.catalogue}`),
+      info.is_drawn ? h("p", { class: "hint" }, "The photos of these products do not travel with " +
+        "the project: each product is shown as a drawing made from its type and colour. They " +
+        "were searched by their real photos.") : null),
     status, fault,
     h("div", { class: "columns" },
       h("div", { class: "side" }, drop, wordsPart, pickPart, queryPanel, changePart, controls),
@@ -675,14 +719,18 @@ function render({ model, el }) {
   el.append(root);
   showChanges();
   showThreshold();
+  const wanted = isPage && !moved ? new URLSearchParams(location.search).get("catalogue") : null;
   if (info.fault) {
     fail(info.fault);
+  } else if (wanted !== info.catalogue && info.catalogues.includes(wanted)) {
+    ask("move", { catalogue: wanted, isFromAddress: true });
   } else {
-    start();
+    if (moved?.message.name) showUpload(moved.message, moved.buffers);
+    else start();
     ask("picks", { text: "", seed: 0 });
   }
 
-  return () => {
+  page.close = () => {
     document.removeEventListener("paste", paste);
     model.off("msg:custom", receive);
     for (const url of urls) URL.revokeObjectURL(url);

@@ -14,7 +14,7 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 @pytest.fixture(scope="module")
 def api(shop) -> SearchApi:
-    return SearchApi(lambda: shop, MODEL)
+    return SearchApi(lambda: {"shop": shop}, MODEL)
 
 
 def form(**fields: bytes | str) -> bytes:

@@ -17,7 +17,7 @@ SETTINGS = {"model": MODEL, "measure": "cosine", "n_results": 12}
 
 @pytest.fixture
 def app(shop):
-    return Storefront(shop, model=MODEL)
+    return Storefront({"shop": shop}, model=MODEL)
 
 
 def ask(app: Storefront, kind: str, *buffers: bytes, **content: object) -> tuple[dict, list]:
@@ -168,11 +168,15 @@ def test_the_table_is_sent_as_text(app):
 
 def test_a_shop_without_a_store_says_how_to_build_one(shop, tmp_path, monkeypatch):
     monkeypatch.setattr(visit_module.models, "shown_models", lambda _: [])
-    info = Storefront(shop).shop_info
+    info = Storefront({"shop": shop}).shop_info
     assert info["fault"].startswith("There is no feature store in data/features/shop")
     assert "fashion-rir embed" in info["fault"]
 
 
 def test_the_first_model_is_the_wanted_one_if_it_is_there(shop):
-    assert Storefront(shop, model="raw-pixels-16-resize").shop_info["model"].startswith("raw")
-    assert Storefront(shop, model="gone").shop_info["model"] == MODEL
+    assert (
+        Storefront({"shop": shop}, model="raw-pixels-16-resize")
+        .shop_info["model"]
+        .startswith("raw")
+    )
+    assert Storefront({"shop": shop}, model="gone").shop_info["model"] == MODEL

@@ -53,7 +53,7 @@ def model(monkeypatch):
 
 @pytest.fixture
 def app(shop) -> Storefront:
-    return Storefront(shop, model=MODEL)
+    return Storefront({"shop": shop}, model=MODEL)
 
 
 def ask(app: Storefront, kind: str = "search", *buffers: bytes, **content: object) -> dict:
@@ -114,7 +114,7 @@ def test_what_cannot_be_changed_is_said(app, content, fault):
 
 
 def test_programs_ask_in_words_too(shop):
-    api = SearchApi(lambda: shop)
+    api = SearchApi(lambda: {"shop": shop})
 
     def asked(**fields: object) -> tuple[int, dict]:
         return api.answer("application/json", json.dumps(fields).encode())
@@ -143,4 +143,4 @@ def test_a_catalogue_of_one_s_own_by_the_joined_model_is_searched_by_it(shop, mo
 def test_an_older_model_s_embeddings_are_not_taken_for_this_one_s(shop, monkeypatch):
     other = replace(SHIPPED, sha256="1" * 64)
     monkeypatch.setattr(joined_store, "open_model", lambda: other)
-    assert Storefront(shop, model=MODEL).shop_info["joined"] is None
+    assert Storefront({"shop": shop}, model=MODEL).shop_info["joined"] is None

@@ -36,7 +36,7 @@ def test_without_a_map_of_this_model_the_message_says_how_to_make_it(shop, made,
 
 
 def test_product_and_photo_of_it_lie_among_products_of_their_type(shop, made):
-    app = Storefront(shop, model=MODEL)
+    app = Storefront({"shop": shop}, model=MODEL)
     app.answer({"kind": "upload", "name": "x"}, [shop.photo(10)])
     for query in ({"product": 2011}, {}):
         reply, (dots, classes) = app.answer({"kind": "map", "settings": SETTINGS, **query}, [])

@@ -44,7 +44,7 @@ def app(tmp_path_factory) -> Storefront:
     rows = [f"SKU-0{number},{brand},Mug,=1+1" for number, brand in enumerate(["Acme", "Brio"] * 3)]
     table = "\n".join(["sku,Brand,Kind,products", *rows])
     names = [f"SKU-0{number}.{'tif' if number == 5 else 'jpg'}" for number in range(6)]
-    return Storefront(own_shop(tmp_path_factory.mktemp("own"), names, table), model=MODEL)
+    return Storefront({"own": own_shop(tmp_path_factory.mktemp("own"), names, table)}, model=MODEL)
 
 
 def ask(app: Storefront, kind: str, **content: object) -> tuple[dict, list]:
@@ -90,7 +90,7 @@ def test_the_table_of_results_has_the_own_columns(app):
 
 
 def test_three_photos_alone_make_a_shop(tmp_path):
-    app = Storefront(own_shop(tmp_path, ["a.jpg", "b.jpg", "007.jpg"], None), model=MODEL)
+    app = Storefront({"own": own_shop(tmp_path, ["a.jpg", "b.jpg", "007.jpg"], None)}, model=MODEL)
     assert app.shop_info["filters"] == {}
     reply, _ = ask(app, "search", product="007", settings=SETTINGS)
     assert sorted(card["id"] for card in reply["cards"]) == ["a", "b"]

@@ -21,7 +21,7 @@ def test_the_page_is_the_tagged_cells_with_the_profiles_parameters():
     notebook = new_notebook(
         cells=[
             new_markdown_cell("# 10 · A lesson"),
-            new_code_cell("profile = 'demo'", metadata={"tags": ["parameters"]}),
+            new_code_cell("profile = 'quick'", metadata={"tags": ["parameters"]}),
             new_code_cell("long_lesson()"),
             new_code_cell("open_storefront()", metadata={"tags": ["storefront"]}),
         ]
