@@ -23,7 +23,21 @@ data_app = typer.Typer(no_args_is_help=True, help="Check or fetch the catalogue.
 
 app.add_typer(data_app, name="data")
 
-Profile = Annotated[str, typer.Option(help="demo, sample or full: a file in profiles/.")]
+Profile = Annotated[str, typer.Option(help="quick, sample or full: a file in profiles/.")]
+AsPhoto = Annotated[
+    bool | None,
+    typer.Option(
+        "--as-photo/--as-it-is",
+        help="Tell what the picture shows and search by products' labels, or by its embedding "
+        "alone. [default: as a photo, in the real products, unless a network is named]",
+    ),
+]
+Words = Annotated[str | None, typer.Option(help="What to look for, alone or beside a picture.")]
+NamedBackbone = Annotated[
+    str | None, typer.Option(help="Network, such as resnet50. [default: mobilenetv2]")
+]
+NamedPreprocessing = Annotated[str | None, typer.Option(help="resize or pad. [default: resize]")]
+Cut = Annotated[bool, typer.Option(help="Cut the garment out of a phone photo.")]
 Catalogue = Annotated[
     str | None,
     typer.Option(help="Archive, folder or Parquet; 'phone' for the shipped photos, 'real' for the "
@@ -106,7 +120,7 @@ def common(
 
 @app.command()
 def study(
-    profile: Profile = "demo",
+    profile: Profile = "quick",
     start: Annotated[
         str | None, typer.Option("--from", help="Begin with this notebook, such as 03.")
     ] = None,
@@ -114,7 +128,7 @@ def study(
 ) -> None:
     """Run the notebooks in order and write the report.
 
-    Example: fashion-rir study --profile demo --from 02
+    Example: fashion-rir study --profile quick --from 02
     """
     from fashion_rir.reporting import run
     from fashion_rir.workspace.folders import open_workspace
@@ -125,7 +139,7 @@ def study(
 
 
 @app.command()
-def report(profile: Profile = "demo") -> None:
+def report(profile: Profile = "quick") -> None:
     """Write the HTML report again, from what was run.
 
     Example: fashion-rir report --profile full
@@ -136,8 +150,8 @@ def report(profile: Profile = "demo") -> None:
 
 
 @app.command()
-def ledger(profile: Profile = "demo") -> None:
-    """Judge the thesis' claims by the profile's records: ledger.md and ledger.json.
+def ledger(profile: Profile = "quick") -> None:
+    """Judge the thesis' claims by the profile's records (quick: the full run's): ledger.md, .json.
 
     Example: fashion-rir ledger --profile full
     """
@@ -148,7 +162,18 @@ def ledger(profile: Profile = "demo") -> None:
 
 
 @app.command()
-def cards(profile: Profile = "demo") -> None:
+def thesis() -> None:
+    """Write docs/thesis.md: the thesis' tables and figures, and the cells that show ours.
+
+    Example: fashion-rir thesis
+    """
+    from fashion_rir.thesis import index as pages
+
+    typer.echo(pages.write(_workspace("full")))
+
+
+@app.command()
+def cards(profile: Profile = "quick") -> None:
     """Write the data card and the model cards from the profile's records.
 
     Example: fashion-rir cards --profile full
@@ -191,7 +216,7 @@ def notebooks(
 def data_check(
     catalogue: Annotated[
         str | None,
-        typer.Option(help="Archive, folder or Parquet; 'demo' for the drawn one. "
+        typer.Option(help="Archive, folder or Parquet; 'drawn' for the drawn one. "
                           "[default: the one named by FASHION_RIR_ARCHIVE]"),
     ] = None,
 ) -> None:  # fmt: skip
@@ -238,7 +263,7 @@ def embed(
     image_size: Size = None,
     engine: Engine = None,
     seed: Seed = None,
-    profile: Profile = "demo",
+    profile: Profile = "quick",
     encoder: Encoder = None,
     encoder_settings: EncoderSettings = None,
     number_format: Annotated[
@@ -333,7 +358,7 @@ def sweep(
     catalogue: Catalogue = None,
     epochs: Annotated[int, typer.Option(help="Epochs of each training.")] = 12,
     label: Annotated[str, typer.Option(help="What the heads learn to tell.")] = "articleType",
-    profile: Profile = "demo",
+    profile: Profile = "quick",
     scheduler: Scheduler = "local",
     workers: Workers = None,
 ) -> None:
@@ -363,47 +388,94 @@ def sweep(
 @app.command()
 def search(
     image: Annotated[Path | None, typer.Argument(help="The picture to search with.")] = None,
-    words: Annotated[
-        str | None, typer.Option(help="What to look for, alone or beside a picture.")
-    ] = None,
+    words: Words = None,
     catalogue: Catalogue = None,
-    backbone: Backbone = "mobilenetv2",
+    backbone: NamedBackbone = None,
     weights: Weights = None,
-    preprocessing: Preprocessing = "resize",
+    preprocessing: NamedPreprocessing = None,
     image_size: Size = None,
     measure: Measure = "cosine",
     k: Annotated[int, typer.Option("-k", help="How many products.")] = 10,
     seed: Seed = None,
-    profile: Profile = "demo",
+    profile: Profile = "quick",
+    as_photo: AsPhoto = None,
+    cut: Cut = True,
 ) -> None:
     """Find the products that look like a picture.
 
+    Example: fashion-rir search photo.jpg
     Example: fashion-rir search photo.jpg --profile full --backbone resnet50 --preprocessing pad
     Example: fashion-rir search --words "blue kurta" --profile full
     """
-    from fashion_rir.data import images, own_catalogue
+    from fashion_rir.data import images
     from fashion_rir.workspace import photo_search
 
     if image is None and words is None:
         raise ParameterError("Name a picture, or say by --words what to look for.")
     query = None if image is None else images.decode(image)
     workspace = _workspace(_profile_of(catalogue, profile))
+    is_plain = (backbone, weights, preprocessing, image_size, words) == (None,) * 5
+    if query is not None and (as_photo or is_plain and as_photo is None):
+        products = _asked_by_photo(workspace, catalogue)
+        if as_photo or _goes_as_photo(products):
+            return _search_by_photo(workspace, products, query, (k, cut))
     products = _load(workspace, catalogue)
     if words is not None:
         found, n_products = photo_search.by_words(workspace, products, words, query, k)
         _show_products(found, f"{workspace.profile}: the {len(found)} of {n_products:,} products "
                        f"that go best with {words!r}")  # fmt: skip
         return
-    if workspace.is_own:
-        said = own_catalogue.parameters(workspace.own_home)
-        embedder, preprocessing = photo_search.own_model(workspace, said)
-    else:
-        embedder = _build(_network(workspace, backbone, weights, image_size, seed))
+    embedder, preprocessing = _asked_by(
+        workspace, (backbone, weights, image_size, seed), preprocessing
+    )
     found, n_products = photo_search.nearest(workspace, products, query, (embedder, preprocessing),
                                              (measure, k))  # fmt: skip
     about = embedder.metadata(preprocessing)
     _show_products(found, f"{workspace.profile}: the {len(found)} nearest of {n_products:,} "
                    f"products by {about['model']} ({about['weights']}), {measure}")  # fmt: skip
+
+
+def _asked_by(workspace, network: tuple, preprocessing: str | None) -> tuple:
+    """What embeds a picture as the products were embedded, and how it becomes square."""
+    from fashion_rir.data import own_catalogue
+    from fashion_rir.workspace import photo_search
+
+    if workspace.is_own:
+        return photo_search.own_model(workspace, own_catalogue.parameters(workspace.own_home))
+    backbone, *others = network
+    built = _build(_network(workspace, backbone or "mobilenetv2", *others))
+    return built, preprocessing or "resize"
+
+
+def _asked_by_photo(workspace, catalogue: str | None):
+    """The products that a photo is searched in by what it shows; photos of them are not needed."""
+    if catalogue is None and not workspace.is_own:
+        catalogue = str(_said(workspace, "catalogue"))
+    return _load(workspace, catalogue)
+
+
+def _goes_as_photo(products) -> bool:
+    """Whether these are the real products, and what tells a photo has come with the project."""
+    from fashion_rir.embedding import shipped_models
+    from fashion_rir.workspace import joined_store
+
+    return joined_store.is_here() and bool(shipped_models.open_model(
+        joined_store.open_model().sources[0]).is_known(products).any())  # fmt: skip
+
+
+def _search_by_photo(workspace, products, photo, how: tuple[int, bool]) -> None:
+    """Ask products by what a shopper's photo shows, and say what that is."""
+    from fashion_rir.workspace import joined_store, photo_search
+
+    k, cut = how
+    with standard_error_to(Path(os.devnull)):  # TensorFlow speaks where an export is made
+        joined_store.export(workspace)
+    pipeline = photo_search.open_pipeline(workspace)
+    asked = pipeline.query(photo, is_cut=cut)
+    typer.echo(pipeline.said(asked))
+    for row in photo_search.by_photo(pipeline, products, asked, k).itertuples():
+        typer.echo(f"{row.id:>6}  {row.articleType:<20.20}  {row.baseColour!s:<12.12}  "
+                   f"{row.productDisplayName}")  # fmt: skip
 
 
 def _show_products(found, head: str) -> None:
@@ -417,7 +489,7 @@ def _show_products(found, head: str) -> None:
 
 @app.command()
 def storefront(
-    profile: Profile = "demo",
+    profile: Profile = "quick",
     catalogue: Annotated[
         str | None, typer.Option(help="The name of your own, from `fashion-rir index`.")
     ] = None,
@@ -445,7 +517,7 @@ def storefront(
 
 @app.command()
 def evaluate(
-    profile: Profile = "demo",
+    profile: Profile = "quick",
     protocol: Annotated[str, typer.Option(help="held_out or thesis.")] = "held_out",
     label: Annotated[str, typer.Option(help="What makes a product relevant.")] = "articleType",
 ) -> None:
@@ -503,7 +575,7 @@ def _own_workspace(name: str):
     return _workspace(name)
 
 
-def _workspace(profile: str = "demo"):
+def _workspace(profile: str = "quick"):
     from fashion_rir.workspace.folders import open_workspace
 
     return open_workspace(profile)
@@ -527,7 +599,8 @@ def _network(
     """What makes a backbone: what is said, else what the profile says, else its usual size."""
     from fashion_rir.workspace.parameters import profile_parameters
 
-    usual = profile_parameters(workspace, BASELINES).get(f"{backbone}_image_size")
+    said = profile_parameters(workspace, BASELINES)
+    usual = said.get("second_image_size") if said.get("second_network") == backbone else None
     return {
         "backbone": backbone,
         "weights": weights or _said(workspace, "weights"),
@@ -569,16 +642,19 @@ def _embed_on_cluster(workspace, catalog, network: dict, cluster_of: tuple, numb
 
 
 def _load(workspace, catalogue: str | None):
-    """The catalogue named on the command line, or the profile's, or its sample."""
+    """The catalogue named on the command line, or the profile's with photos, or its sample."""
     from fashion_rir.data import catalog
     from fashion_rir.data.named_paths import named_path
     from fashion_rir.workspace.folders import CATALOGUES
+    from fashion_rir.workspace.parameters import profile_parameters
 
     if catalogue is None:
-        return workspace.load_catalog(
-            _said(workspace, "catalogue"), sample_size=_said(workspace, "sample_size"),
-            seed=_said(workspace, "seed"),
-        )  # fmt: skip
+        said, seed = profile_parameters(workspace, BASELINES), _said(workspace, "seed")
+        named = _said(workspace, "catalogue")
+        if said.get("photo_catalogue", named) != named:
+            return workspace.load_catalog(said["photo_catalogue"], seed=seed)
+        size = _said(workspace, "sample_size")
+        return workspace.load_catalog(named, sample_size=size, seed=seed)
     if catalogue in (*CATALOGUES, workspace.profile):
         return workspace.load_catalog(catalogue)
     return catalog.load(named_path(catalogue) or Path(), cache_dir=workspace.data / "catalog")

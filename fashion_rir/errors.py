@@ -63,8 +63,8 @@ def unknown_name(what: str, name: object, known: Iterable[str]) -> ParameterErro
     """An error for a name that does not exist, with the nearest one that does.
 
     Example:
-        >>> print(unknown_name("profile", "dmeo", ["demo", "full"]))
-        Unknown profile 'dmeo'; did you mean 'demo'? Known: demo, full.
+        >>> print(unknown_name("profile", "qiuck", ["full", "quick"]))
+        Unknown profile 'qiuck'; did you mean 'quick'? Known: full, quick.
     """
     known = list(known)
     by_lower_case = {one.lower(): one for one in known}  # 'men' is nearer to 'Men' than to 'Women'

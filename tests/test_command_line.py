@@ -9,19 +9,37 @@ from functools import partial
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
 
 from fashion_rir import command_line
 from fashion_rir.data import catalog, download
 from fashion_rir.data.drawn import shop as drawn_shop
+from fashion_rir.embedding.photo_head import PhotoHead
+from fashion_rir.embedding.photo_pipeline import PhotoPipeline
 from fashion_rir.studies.names import head_name
-from fashion_rir.workspace import folders
+from fashion_rir.workspace import folders, joined_store, photo_search
 from fashion_rir.workspace.short_names import short_name
 
 ROOT = Path(__file__).parents[1]
 Command = tuple[int, str, str]
+
+# In the place of `quick`: drawn products, random weights.
+SMALL_PROFILE = """
+notebooks:
+  02-pretrained-baselines:
+    catalogue: drawn
+    sample_size: null
+    seed: 20
+    photo_catalogue: drawn
+    weights: none
+    second_network: resnet50
+    second_image_size: 96
+    engine: keras
+"""
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "profiles").mkdir()
     for profile in (ROOT / "profiles").glob("*.yaml"):
         (root / "profiles" / profile.name).write_bytes(profile.read_bytes())
+    (root / "profiles" / "quick.yaml").write_text(SMALL_PROFILE, encoding="utf-8")
     return root
 
 
@@ -78,7 +97,7 @@ def test_data_check_of_nothing_says_where_to_get_it(call, tmp_path: Path) -> Non
     assert err.count("\n") == 1
 
 
-def test_without_an_archive_no_command_takes_the_demo(call) -> None:
+def test_without_an_archive_no_command_takes_the_drawn_one(call) -> None:
     code, out, err = call("data", "check")
     assert (code, out) == (1, "")
     assert err.startswith("Error: FASHION_RIR_ARCHIVE is not set; download")
@@ -178,39 +197,39 @@ def test_notebooks_are_executed_in_place_and_what_they_log_is_shown(call, tmp_pa
 
 def test_a_query_that_is_no_picture(call, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
-    code, out, err = call("search", tmp_path / "text.jpg", "--catalogue", "demo")
+    code, out, err = call("search", tmp_path / "text.jpg", "--catalogue", "drawn")
     assert (code, out) == (1, "")
     assert err.startswith("Error: ")
     assert "text.jpg cannot be read as a picture" in err
     assert err.count("\n") == 1
 
 
-SMALL = ("--image-size", "32")  # the rest is what the demo profile says
+SMALL = ("--image-size", "32")  # the rest is what the profile says
 
 
 @pytest.fixture(scope="module")
 def embedded(home: Path) -> Command:
-    """The demo catalogue in the feature store."""
+    """The drawn catalogue in the feature store."""
     return run_command(home, "embed", *SMALL)
 
 
 def test_embed_says_where_the_embeddings_are(home: Path, embedded: Command) -> None:
     code, out, err = embedded
-    path = home / "data" / "features" / "demo" / "mobilenetv2-32-resize.sqlite"
+    path = home / "data" / "features" / "quick" / "mobilenetv2-32-resize.sqlite"
     assert (code, err) == (0, "")
     assert out == f"60 embeddings of 1,280 numbers are in {path}\n"
     assert path.exists()
 
 
 def test_search_finds_the_product_itself_first(call, home: Path, embedded: Command) -> None:
-    shop = catalog.load(home / "data" / "raw" / "demo")
+    shop = catalog.load(home / "data" / "raw" / "drawn")
     row = shop.products.drop_duplicates("image_sha256", keep=False).iloc[7]
-    image = home / "data" / "raw" / "demo" / "images" / row["image_name"]
+    image = home / "data" / "raw" / "drawn" / "images" / row["image_name"]
     code, out, err = call("search", image, "-k", 3, *SMALL)
     assert (code, err) == (0, "")
     head, columns, *lines = out.splitlines()
     assert head == (
-        "demo: the 3 nearest of 60 products by mobilenetv2-32-resize (none-seed20), cosine"
+        "quick: the 3 nearest of 60 products by mobilenetv2-32-resize (none-seed20), cosine"
     )
     assert columns.split() == ["id", "distance", "articleType", "productDisplayName"]
     assert len(lines) == 3
@@ -220,6 +239,70 @@ def test_search_finds_the_product_itself_first(call, home: Path, embedded: Comma
     assert row["productDisplayName"] in lines[0]
     distances = [float(line.split()[1]) for line in lines]
     assert distances == sorted(distances)
+
+
+class Nothing:
+    """Embeds every picture as two zeros."""
+
+    image_size = 8
+
+    def embed(self, batch: np.ndarray) -> np.ndarray:
+        return np.zeros((len(batch), 2), np.float32)
+
+
+@pytest.fixture
+def red_skirts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is shown, the pipeline is sure of a red skirt."""
+    classes = {"articleType": ("Caps", "Skirts"), "baseColour": ("Blue", "Red")}
+    sure = np.float32([0, 5])
+    arrays = {"mean": np.zeros(2), "scale": np.ones(1), "hidden": np.zeros((2, 1)),
+              "hidden_bias": np.zeros(1)}  # fmt: skip
+    for label in classes:
+        arrays |= {label: np.zeros((1, 2)), f"{label}_bias": sure}
+    head = PhotoHead(classes, arrays, {"networks": [], "least_confidence": 0.5})
+    monkeypatch.setattr(joined_store, "export", lambda workspace: None)
+    monkeypatch.setattr(photo_search, "open_pipeline", lambda _: PhotoPipeline([Nothing()], head))
+
+
+def drawn_photo(folder: Path) -> Path:
+    image = Image.new("RGB", (90, 120), (110, 170, 110))
+    image.paste((200, 20, 20), (20, 30, 70, 90))
+    image.save(folder / "photo.png")
+    return folder / "photo.png"
+
+
+def test_search_tells_what_a_photo_shows_and_finds_products_of_that(call, red_skirts, tmp_path):
+    code, out, err = call("search", drawn_photo(tmp_path), "-k", 3, "--catalogue", "shipped")
+    assert (code, err) == (0, "")
+    cut, kind, colour, *products = out.splitlines()
+    assert cut.startswith("Cut out: ")
+    assert kind.startswith("articleType: Skirts 99%")
+    assert colour.startswith("baseColour: Red 99%")
+    assert len(products) == 3
+    assert all(line.split()[1:3] == ["Skirts", "Red"] for line in products)
+
+
+def test_search_leaves_the_photo_whole_if_told_so(call, red_skirts, tmp_path):
+    code, out, _ = call("search", drawn_photo(tmp_path), "--no-cut", "--catalogue", "shipped")
+    assert code == 0 and out.startswith("The whole photo is searched.")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--as-it-is",), ("--backbone", "mobilenetv2", "--image-size", 32)],
+    ids=["told so", "a network is named"],
+)
+def test_search_asks_the_embeddings_where_a_network_is_named_or_it_is_told_so(
+    call, red_skirts, tmp_path, words
+):
+    code, out, err = call("search", drawn_photo(tmp_path), "--catalogue", "shipped", *words)
+    assert "articleType:" not in out  # the shipped products have no feature store here
+    assert code == 1 and err.startswith("Error: ")
+
+
+def test_a_photo_is_told_in_any_labelled_catalogue_if_asked_for(call, red_skirts, tmp_path):
+    code, out, err = call("search", drawn_photo(tmp_path), "--as-photo", "--catalogue", "drawn")
+    assert (code, err) == (0, "") and "articleType: Skirts" in out
 
 
 def test_search_refuses_the_store_of_another_catalogue(
@@ -243,7 +326,7 @@ def test_search_refuses_the_store_of_other_weights(
 def test_embed_takes_catalogue_sample_weights_and_size_from_the_profile(
     call, home: Path, catalog_folder: Path, monkeypatch
 ) -> None:
-    text = (home / "profiles" / "demo.yaml").read_text(encoding="utf-8")
+    text = (home / "profiles" / "quick.yaml").read_text(encoding="utf-8")
     text = text.replace("sample_size: null", "sample_size: 9").replace("size: 96", "size: 32")
     (home / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
     code, out, err = call("embed", "--profile", "mine", "--backbone", "resnet50")
@@ -251,7 +334,7 @@ def test_embed_takes_catalogue_sample_weights_and_size_from_the_profile(
     assert (code, err) == (0, "")
     assert out.endswith(f" embeddings of 2,048 numbers are in {path}\n")
     assert 9 <= int(out.split()[0]) < 60  # one of each type at least
-    text = text.replace("weights: none", "").replace("catalogue: demo", "catalogue: real")
+    text = text.replace("weights: none", "").replace(": drawn", ": real")
     (home / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
     code, out, err = call("embed", "--profile", "mine")
     assert (code, out) == (1, "")

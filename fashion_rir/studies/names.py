@@ -1,6 +1,7 @@
 """What notebook 08 trains on stored embeddings, and how its tables group the records."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fashion_rir.evaluation import protocols
 from fashion_rir.search.gallery import MEASURES
@@ -65,29 +66,31 @@ def attribute_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, l
     return groups | taken_out
 
 
-def baseline_models(resnet50_image_size: int) -> list[str]:
-    """The pretrained networks of notebook 02, resized and padded."""
-    networks = ("mobilenetv2-128", f"resnet50-{resnet50_image_size}")
+def baseline_models(second: str) -> list[str]:
+    """The pretrained networks of notebook 02, resized and padded.
+
+    Args:
+        second: beside MobileNetV2, with its image size, such as `resnet50-224`.
+    """
+    networks = ("mobilenetv2-128", second)
     return [f"{network}-{way}" for network in networks for way in ("resize", "pad")]
 
 
-def baseline_runs(resnet50_image_size: int) -> list[tuple[str, str]]:
+def baseline_runs(second: str) -> list[tuple[str, str]]:
     """Model and measure of notebook 02's experiments: every network and measure, and floors."""
-    networks = [(m, measure) for m in baseline_models(resnet50_image_size) for measure in MEASURES]
+    networks = [(m, measure) for m in baseline_models(second) for measure in MEASURES]
     return [*networks, *((floor, "cosine") for floor in (*FLOORS, "chance"))]
 
 
-def baseline_pairs(resnet50_image_size: int) -> list[tuple[str, str]]:
+def baseline_pairs(second: str) -> list[tuple[str, str]]:
     """The records that notebook 02 compares query by query: preprocessing, measures, networks."""
-    mobilenetv2, mobilenetv2_pad, resnet50, resnet50_pad = baseline_models(resnet50_image_size)
-    padding = [(mobilenetv2_pad, mobilenetv2), (resnet50_pad, resnet50)]
+    mobilenetv2, mobilenetv2_pad, second, second_pad = baseline_models(second)
+    padding = [(mobilenetv2_pad, mobilenetv2), (second_pad, second)]
     pairs = [(f"{pad}-{m}", f"{resize}-{m}") for m in MEASURES for pad, resize in padding]
-    for model in (mobilenetv2, resnet50_pad):
+    for model in (mobilenetv2, second_pad):
         pairs += [(f"{model}-cosine", f"{model}-{other}") for other in MEASURES[1:]]
     # The last is the thesis' own pair of networks: it never padded MobileNetV2's photos.
-    return pairs + [
-        (f"{resnet50_pad}-cosine", f"{m}-cosine") for m in (mobilenetv2_pad, mobilenetv2)
-    ]
+    return pairs + [(f"{second_pad}-cosine", f"{m}-cosine") for m in (mobilenetv2_pad, mobilenetv2)]
 
 
 def similarity_pairs(*models: str) -> list[tuple[str, str]]:
@@ -140,36 +143,53 @@ def named(metadata: Mapping[str, object], method: str, **parameters: object) -> 
     return {**metadata, **parameters, **about}
 
 
-def cost_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[str]]:
+def head_sources(models: Sequence[Any], second: str = "ResNet50") -> dict[str, list[Any]]:
+    """Which embeddings each of notebook 04's heads sees, by what to call them.
+
+    Args:
+        models: embeddings, or their names: MobileNetV2 resized, perhaps MobileNetV2 padded, and
+            the second network.
+        second: that network in words.
+
+    Example:
+        >>> head_sources(["a", "b"], "Lite0")
+        {'MobileNetV2': ['a'], 'Lite0': ['b'], 'both': ['a', 'b']}
+    """
+    first, *padded, last = models
+    sources = {"MobileNetV2": [first], second: [last], "both": [first, last]}
+    return sources | ({"all three": [first, *padded, last]} if padded else {})
+
+
+def cost_groups(
+    models: Sequence[str], seeds: Sequence[int], second: str = "ResNet50"
+) -> dict[str, list[str]]:
     """The retrieval records of notebook 04's heads, several seeds of one kind together.
 
     Args:
-        models: the names of the stored embeddings: MobileNetV2 resized and padded, ResNet50 padded.
+        models: the names of the stored embeddings, as `head_sources` takes them.
         seeds: of the heads.
+        second: the second network in words.
 
     Returns:
-        Names of records by what to call the group in a table.
+        Names of records by what to call the group in a table; heads are averaged where there are
+        several seeds.
     """
-    resized, padded, resnet50 = models
-    both, all_three = [resized, resnet50], [resized, padded, resnet50]
-    first = head_name("dense512", all_three, seeds[0])
+    sources = head_sources(models, second)
+    most, seen = list(sources.items())[-1]
+    first = head_name("dense512", seen, seeds[0])
+    everyone = head_name("dense512", seen, *seeds) if len(seeds) > 1 else None
 
-    def posteriors(run: str, sources: Sequence[str]) -> list[str]:
-        return [short_name(head_name(run, sources, seed), "posterior-cosine") for seed in seeds]
+    def posteriors(run: str, of: Sequence[str]) -> list[str]:
+        return [short_name(head_name(run, of, seed), "posterior-cosine") for seed in seeds]
 
     return {
-        "MobileNetV2 as it is": [f"{resized}-cosine"],
-        "ResNet50 as it is": [f"{resnet50}-cosine"],
-        "all three as they are": [f"{joint_name(all_three)}-cosine"],
-        "probe on both": posteriors("probe", both),
-        "head on MobileNetV2": posteriors("dense512", [resized]),
-        "head on ResNet50": posteriors("dense512", [resnet50]),
-        "head on both": posteriors("dense512", both),
-        "head on all three": posteriors("dense512", all_three),
+        "MobileNetV2 as it is": [f"{models[0]}-cosine"],
+        f"{second} as it is": [f"{models[-1]}-cosine"],
+        f"{most} as they are": [f"{joint_name(seen)}-cosine"],
+        "probe on both": posteriors("probe", sources["both"]),
+        **{f"head on {what}": posteriors("dense512", of) for what, of in sources.items()},
         "its hidden layer": [short_name(first, "hidden-cosine")],
-        "heads of all seeds": [
-            short_name(head_name("dense512", all_three, *seeds), "posterior-cosine")
-        ],
+        **({"heads of all seeds": [short_name(everyone, "posterior-cosine")]} if everyone else {}),
         **{
             f"head + {share:.0%} as they are": [short_name(first, f"posterior+raw{share}-cosine")]
             for share in RAW_SHARES
@@ -179,11 +199,14 @@ def cost_groups(models: Sequence[str], seeds: Sequence[int]) -> dict[str, list[s
 
 def cost_pairs(groups: Mapping[str, Sequence[str]]) -> list[tuple[str, str, str]]:
     """What notebook 04 compares query by query: two records and a label, from `cost_groups`."""
-    head = groups["head on all three"][0]
-    others = ("ResNet50 as it is", "all three as they are", "probe on both", "head on MobileNetV2",
-              "head on ResNet50", "head on both", "its hidden layer")  # fmt: skip
+    called = list(groups)
+    hidden = called.index("its hidden layer")
+    best, everyone = called[hidden - 1], "heads of all seeds"  # the first sees most
+    head = groups[best][0]
+    others = [name for name in called[1 : hidden + 1] if name != best]
     pairs = [(head, groups[other][0]) for other in others]
-    pairs.append((groups["heads of all seeds"][0], head))
+    if everyone in groups:
+        pairs.append((groups[everyone][0], head))
     pairs += [(groups[f"head + {s:.0%} as they are"][0], head) for s in RAW_SHARES]
     return [(first, second, "articleType") for first, second in pairs]
 

@@ -10,7 +10,8 @@ import numpy as np
 from fashion_rir.data import catalog as catalogs
 from fashion_rir.data import splits
 from fashion_rir.data.catalog import Catalog
-from fashion_rir.embedding import backbones
+from fashion_rir.embedding import backbones, shipped_models
+from fashion_rir.embedding.embed import Embedder
 from fashion_rir.embedding.embedded import Embedded
 from fashion_rir.workspace import parameters, stores
 from fashion_rir.workspace import records as result_records
@@ -27,6 +28,7 @@ class Study:
         seed: of sample, split, weights, training order and bootstrap.
         weights: of the pretrained networks, `imagenet` or `none`.
         engine: what runs them, one of `stores.ENGINES`.
+        catalogue: what the products are called, one of `folders.CATALOGUES`.
     """
 
     workspace: Workspace
@@ -34,6 +36,7 @@ class Study:
     seed: int = 0
     weights: str = "imagenet"
     engine: str = "keras"
+    catalogue: str = ""
 
     @property
     def results(self) -> Path:
@@ -68,6 +71,20 @@ class Study:
             "model": {key: str(value) for key, value in metadata.items() if key != "data_hash"},
         }
 
+    def on(self, catalogue: str) -> "Study":
+        """The same study of another catalogue's products, all of them.
+
+        Args:
+            catalogue: one of `folders.CATALOGUES`.
+
+        Raises:
+            ParameterError, CatalogError, ShippedError: see `Workspace.load_catalog`.
+        """
+        if catalogue == self.catalogue:
+            return self
+        catalog = self.workspace.load_catalog(catalogue, seed=self.seed)
+        return replace(self, catalog=catalog, catalogue=catalogue)
+
     def sample(self, n_products: int | None) -> "Study":
         """The same study on a stratified sample of its products; on all of them if None.
 
@@ -90,12 +107,38 @@ class Study:
     def embed(self, network: backbones.Backbone, preprocessing: str) -> Embedded:
         """The products' embeddings by a network: taken from its feature store, or made.
 
+        Of the catalogue `shipped`, whose photos are not there, those that travel with the project
+        are taken, which are reduced; see `shipped_models`.
+
         Raises:
-            ParameterError, StoreError: see `stores.embed`.
+            ParameterError: no such embeddings travel with the project, and see `stores.embed`.
+            StoreError: see `stores.embed`.
+            ShippedError: see `shipped_files.path`.
         """
+        if self.catalogue == "shipped":
+            name = str(network.metadata(preprocessing)["model"])
+            return shipped_models.open_model(name).embedded(self.catalog)
         return stores.embed(
             self.workspace, self.catalog, network, preprocessing=preprocessing, engine=self.engine
         )
+
+    def embedder(self, network: backbones.Backbone, preprocessing: str) -> Embedder:
+        """What puts a new photo into the space of `embed`.
+
+        Args:
+            network: the backbone that `embed` was given.
+            preprocessing: likewise.
+
+        Returns:
+            The network itself; of the catalogue `shipped`, the network and the reduction behind it.
+
+        Raises:
+            ParameterError, ShippedError: as for `embed`.
+        """
+        if self.catalogue == "shipped":
+            name = str(network.metadata(preprocessing)["model"])
+            return shipped_models.open_model(name).embedder(network)
+        return stores.on_engine(self.workspace, network, self.engine)
 
     def record(
         self,
@@ -147,4 +190,4 @@ def open_study(notebook: str, values: Mapping[str, object]) -> Study:
         values["catalogue"], sample_size=values["sample_size"], seed=seed
     )
     networks = {name: values[name] for name in ("weights", "engine") if name in values}
-    return Study(workspace, catalog, seed, **networks)
+    return Study(workspace, catalog, seed, **networks, catalogue=values["catalogue"])

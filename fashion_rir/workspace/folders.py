@@ -20,8 +20,16 @@ from fashion_rir.workspace.short_names import short_name
 
 ARCHIVE_VARIABLE = "FASHION_RIR_ARCHIVE"
 
-# `demo` is what the drawn catalogue was called.
-CATALOGUES = ("drawn", "demo", "phone", "shipped", "real")
+CATALOGUES = ("drawn", "phone", "shipped", "real")
+
+# What earlier versions called `demo`, and what took its place.
+FORMER = {
+    "catalogue": "The catalogue 'demo' is now called 'drawn'; the default is 'shipped', the real "
+    "products without their photos.",
+    "profile": "The profile 'demo' (drawn products, random weights) gave way to 'quick', which "
+    "shows real products: run `fashion-rir study --profile quick`. What 'demo' left in data/ and "
+    "reports/ can be deleted.",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class Workspace:
 
     Attributes:
         root: the folder that holds `notebooks/`, `profiles/`, `data/` and `reports/`.
-        profile: `demo`, `sample`, `full`, or another file in `profiles/`; or the name of a
+        profile: `quick`, `sample`, `full`, or another file in `profiles/`; or the name of a
             catalogue of one's own, which `fashion-rir index` has made.
     """
 
@@ -100,6 +108,8 @@ class Workspace:
         """
         if self.is_own and catalogue == self.profile:
             return own_catalogue.load(self.own_home)
+        if catalogue == "demo":
+            raise ParameterError(FORMER["catalogue"])
         if catalogue not in CATALOGUES:
             raise unknown_name("catalogue", catalogue, CATALOGUES)
         check_seed(seed)
@@ -110,8 +120,8 @@ class Workspace:
 
     def _load(self, catalogue: str) -> catalog.Catalog:
         cache_dir = self.data / "catalog"
-        if catalogue in ("drawn", "demo"):
-            return catalog.load(shop.generate(self.data / "raw" / "demo"), cache_dir=cache_dir)
+        if catalogue == "drawn":
+            return catalog.load(shop.generate(self.data / "raw" / "drawn"), cache_dir=cache_dir)
         if catalogue == "phone":
             return shipped.phone_photos(cache_dir)
         if catalogue == "shipped":
@@ -136,6 +146,8 @@ def open_workspace(profile: str, root: Path | None = None) -> Workspace:
     root = root or _find_root()
     known = sorted(file.stem for file in (root / "profiles").glob("*.yaml"))
     if profile not in known and not Workspace(root, profile).is_own:
+        if profile == "demo":
+            raise ParameterError(FORMER["profile"])
         raise unknown_name("profile", profile, [*known, *own_names(root)])
     return Workspace(root, profile)
 

@@ -131,15 +131,24 @@ def open_embedder(workspace: Workspace) -> JoinedEmbedder:
         FashionRirError: an export is not there, or another than the one that was checked.
     """
     model = open_model()
-    sources = []
-    for name in model.sources:
-        source = open_source(name)
-        if name == COLOURS:
-            network: Embedder = _colours()
-        else:
-            network = onnx_engine.ExportedBackbone(export_path(workspace, source))
-        sources.append(ReducedEmbedder(network, source.reduction))
-    return JoinedEmbedder(model, sources)
+    return JoinedEmbedder(model, [open_network(workspace, name) for name in model.sources])
+
+
+def open_network(workspace: Workspace, name: str) -> ReducedEmbedder:
+    """What embeds a photo as a source's products were, without TensorFlow.
+
+    Args:
+        workspace: says where the exports lie.
+        name: one of `JoinedModel.sources`.
+
+    Raises:
+        FashionRirError: as `open_embedder`.
+    """
+    source = open_source(name)
+    if name == COLOURS:
+        return ReducedEmbedder(_colours(), source.reduction)
+    exported = onnx_engine.ExportedBackbone(export_path(workspace, source))
+    return ReducedEmbedder(exported, source.reduction)
 
 
 def open_source(name: str) -> ShippedModel:

@@ -19,6 +19,7 @@ from fashion_rir.workspace.folders import Workspace
 Text = Annotated[str, Strict()]
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
+Truth = Annotated[bool, Strict()]
 
 
 def _group(**kinds: Any) -> type[BaseModel]:
@@ -31,9 +32,12 @@ PROFILE: dict[str, Any] = {"profile": Text}
 
 CATALOGUE = PROFILE | {"catalogue": Text, "sample_size": Whole | None, "seed": Whole}
 
-EMBEDDINGS = CATALOGUE | {"weights": Text, "engine": Text}
+# `photo_catalogue`: whose pixels are asked for, where those of `catalogue` are not there.
+EMBEDDINGS = CATALOGUE | {"photo_catalogue": Text, "weights": Text, "engine": Text}
 
-RESNET50 = EMBEDDINGS | {"resnet50_image_size": Whole}
+NETWORKS = EMBEDDINGS | {"second_network": Text, "second_image_size": Whole}
+
+SOURCES = list[tuple[Text, Whole, Text]]  # backbone, pixels, preprocessing
 
 END_TO_END = {
     "tuned_backbone": Text,
@@ -42,13 +46,35 @@ END_TO_END = {
     "tuned_epochs": Whole | None,
 }
 
+# `networks`: backbone, image size and preprocessing of each; `n_queries`: test products that ask.
+EVALUATION = CATALOGUE | {
+    "weights": Text,
+    "engine": Text,
+    "networks": list[tuple[Text, Whole, Text]],
+    "n_queries": Whole,
+}
+
 KINDS: dict[str, dict[str, Any]] = {
     "01-eda": CATALOGUE,
-    "02-pretrained-baselines": RESNET50,
-    "03-similarity-and-thresholds": RESNET50 | {"n_queries": Whole, "n_outsiders": Whole},
-    "04-label-fine-tuning": RESNET50
+    "02-pretrained-baselines": NETWORKS | {"n_queries": Whole | None},
+    "03-similarity-and-thresholds": NETWORKS
+    | {
+        "second_preprocessing": Text,
+        "n_queries": Whole,
+        "n_outsiders": Whole,
+        "index_measures": list[Text],
+    },
+    "04-label-fine-tuning": NETWORKS
     | END_TO_END
-    | {"n_seeds": Whole, "ablation_runs": list[Text], "head_epochs": Whole},
+    | {
+        "preprocessings": list[Text],
+        "ablation_runs": list[Text],
+        "head_names": list[Text],
+        "head_epochs": Whole,
+        "raw_shares": list[Number],
+        "n_seeds": Whole,
+        "n_asked": Whole | None,
+    },
     "05-contrastive-training": EMBEDDINGS
     | END_TO_END
     | {
@@ -59,18 +85,32 @@ KINDS: dict[str, dict[str, Any]] = {
         "view_epochs": Whole,
         "view_grid": list[tuple[Whole, Number]],
     },
-    "06-evaluation": RESNET50 | {"head_epochs": Whole, "trained_models": list[Text]},
-    "07-t-sne": RESNET50
+    "06-evaluation": EVALUATION
+    | {"head_epochs": Whole, "makes_records": Truth, "trained_models": list[Text]},
+    "06b-protocol-audit": EVALUATION | {"table_models": dict[Text, Text]},
+    "07-t-sne": NETWORKS
     | {
+        "preprocessing": Text,
+        "head_epochs": Whole,
+        "n_mapped": Whole | None,
+        "n_varied": Whole | None,
+        "n_placed": Whole,
         "stored": dict[Text, Text],
         "perplexities": list[Number],
         "map_seeds": list[Whole],
         "n_asked": Whole,
     },
-    "08-beyond-the-thesis": RESNET50
+    "08-beyond-the-thesis": EMBEDDINGS
     | {
+        "joined_sources": SOURCES,
+        "head_sources": SOURCES,
+        "n_queries": Whole | None,
+        "n_validation": Whole,
+        "joins": list[Text],
         "n_seeds": Whole,
-        "head_epochs": Whole,
+        "head": _group(
+            hidden=Whole, dropout=Number, learning_rate=Number, weight_decay=Number, epochs=Whole
+        ),
         "contrastive": _group(
             batch_size=Whole, products_per_class=Whole, epochs=Whole, n_seeds=Whole
         ),
@@ -81,19 +121,25 @@ KINDS: dict[str, dict[str, Any]] = {
             epochs=Whole | None,
             runs=list[Text],
         ),
+        "scratch": _group(networks=list[Text], image_size=Whole, sample=Whole | None, epochs=Whole),
+    },
+    "08b-better-searches": NETWORKS
+    | {
+        "preprocessing": Text,
+        "n_queries": Whole | None,
         "classical": _group(
             descriptors=list[Text], n_words=Whole, n_pictures=Whole, n_clusters=list[Whole]
         ),
         "improved": _group(
-            wide_image_size=Whole,
+            sample=Whole | None,
             n_validation=Whole,
             whitened_dims=list[Whole],
             n_candidates=Whole,
             gem_image_size=Whole,
             n_reranked=Whole | None,
         ),
-        "image_plan": list[tuple[Text, Whole, Text]],
-        "scratch": _group(networks=list[Text], image_size=Whole, sample=Whole | None, epochs=Whole),
+        "directions": list[Whole],
+        "image_plan": SOURCES,
         "n_photos": Whole,
         "my_photo": Text | None,
         "my_box": list | tuple | None,
@@ -101,11 +147,19 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "09-thesis-ledger": PROFILE | {"shown_verdict": Text},
     "10-storefront": CATALOGUE
-    | {"weights": Text, "backbone": Text, "image_size": Whole, "preprocessing": Text},
+    | {
+        "photo_catalogue": Text,
+        "weights": Text,
+        "backbone": Text,
+        "image_size": Whole,
+        "preprocessing": Text,
+    },
+    "11-from-phone-to-shop": CATALOGUE
+    | {"n_changed": Whole, "photos_trained": list[Whole], "more_photos": Text | None},
 }
 
-WORDS = {Whole: "a whole number", Number: "a number", Text: "text", list: "a list",
-         tuple: "a row", type(None): "None"}  # fmt: skip
+WORDS = {Whole: "a whole number", Number: "a number", Text: "text", Truth: "true or false",
+         list: "a list", tuple: "a row", type(None): "None"}  # fmt: skip
 
 UNIONS = (UnionType, Union)
 
@@ -123,8 +177,8 @@ def check(notebook: str, values: Mapping[str, object]) -> None:
             takes. Or there is no such notebook.
 
     Example:
-        >>> check("09-thesis-ledger", {"profile": "demo", "shown_verdict": "reproduced"})
-        >>> check("09-thesis-ledger", {"profile": "demo", "shown_verdict": 7})
+        >>> check("09-thesis-ledger", {"profile": "quick", "shown_verdict": "reproduced"})
+        >>> check("09-thesis-ledger", {"profile": "quick", "shown_verdict": 7})
         Traceback (most recent call last):
         fashion_rir.errors.ParameterError: shown_verdict of 09-thesis-ledger must be text, not 7.
     """
@@ -150,7 +204,7 @@ def profile_parameters(workspace: Workspace, notebook: str) -> dict[str, object]
 
     Raises:
         ParameterError: the profile's file is no valid YAML of the expected form, or says nothing
-            of this notebook (whose own parameters are the demo's, which would then be run); or a
+            of this notebook (whose own parameters, those of `quick`, would then be run); or a
             value is of the wrong kind.
     """
     if workspace.is_own:

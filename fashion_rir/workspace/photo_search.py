@@ -7,8 +7,9 @@ import pandas as pd
 from PIL import Image
 
 from fashion_rir.data.catalog import SHOWN_ID, Catalog
-from fashion_rir.embedding import backbones, embed, encoder
+from fashion_rir.embedding import backbones, embed, encoder, photo_head, photo_pipeline
 from fashion_rir.embedding.embed import Embedder
+from fashion_rir.embedding.photo_pipeline import PhotoPipeline, PhotoQuery
 from fashion_rir.embedding.store import FeatureStore
 from fashion_rir.errors import StoreError
 from fashion_rir.search.gallery import Gallery
@@ -66,6 +67,39 @@ def by_words(
         vector = joined_store.open_embedder(workspace).embed_picture(picture)
     query = model.changed(vector, text=text)
     return _found(catalog.products, vectors, query, ("cosine", k)), len(vectors)
+
+
+def open_pipeline(workspace: Workspace) -> PhotoPipeline:
+    """The pipeline for phone photos that travels with the project, without TensorFlow.
+
+    Args:
+        workspace: says where the exports lie; `joined_store.export` makes them.
+
+    Raises:
+        FashionRirError: a shipped file is missing or changed, the extra `onnx` is not installed,
+            or an export is missing or damaged.
+    """
+    head = photo_pipeline.shipped_head()
+    networks = [joined_store.open_network(workspace, name) for name in head.networks]
+    return PhotoPipeline(networks, head)
+
+
+def by_photo(pipeline: PhotoPipeline, catalog: Catalog, asked: PhotoQuery, k: int) -> pd.DataFrame:
+    """The products whose own labels go best with what a photo shows.
+
+    Args:
+        pipeline: whose answer is asked.
+        catalog: the products, with type and colour.
+        asked: from `PhotoPipeline.query`.
+        k: how many products.
+
+    Returns:
+        Rows of the catalogue's table, the best first; equal ones in the catalogue's order.
+    """
+    codes = photo_head.product_codes(catalog.products, pipeline.head.classes)
+    scores = photo_head.label_scores(asked.posteriors, codes)
+    found = photo_head.first_ranked(scores, min(max(k, 1), len(catalog)))
+    return catalog.products.iloc[found[0]]
 
 
 def nearest(

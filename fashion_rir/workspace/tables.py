@@ -6,7 +6,23 @@ import pandas as pd
 
 from fashion_rir.errors import RecordError
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import words
 from fashion_rir.workspace.records import Record
+
+
+def in_words(records: Iterable[Record]) -> list[Record]:
+    """The same records, whose models are called in words, two different ones never the same.
+
+    Args:
+        records: of any kind that describes one model; their own names stay.
+    """
+    records = list(records)
+    models = [record["inputs"]["model"] for record in records]
+    named = words.distinct(models, with_seed=False)
+    return [
+        Record(record | {"inputs": record["inputs"] | {"model": model | {"model": name}}})
+        for record, model, name in zip(records, models, named, strict=True)
+    ]
 
 
 def retrieval_table(

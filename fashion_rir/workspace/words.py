@@ -163,7 +163,8 @@ def _backbone(name: str) -> str:
 
 
 def _run(model: Mapping[str, object]) -> str:
-    run = str(model.get("run", ""))
+    network = f"-{model.get('backbone')}-{model.get('image_size')}"  # is said already
+    run = str(model.get("run", "")).removesuffix(network)
     return RUNS.get(run, run.replace("nt-xent", "NT-Xent"))
 
 

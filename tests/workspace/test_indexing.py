@@ -35,7 +35,7 @@ def project(tmp_path):
     """A project's folder, beside a folder with five photos."""
     for name in ("profiles", "notebooks", "photos"):
         (tmp_path / name).mkdir()
-    (tmp_path / "profiles" / "demo.yaml").touch()
+    (tmp_path / "profiles" / "quick.yaml").touch()
     for number in range(5):
         write(tmp_path, f"SKU-{number:03d}", number)
     return tmp_path
@@ -136,7 +136,7 @@ def test_few_products_are_said_so_and_columns_need_a_table(project):
         indexing.list_products(project / "photos", None, project / "my.yaml")
 
 
-@pytest.mark.parametrize("name", ["demo", "Real", "../x", "", "a b", "x" * 61])
+@pytest.mark.parametrize("name", ["quick", "Real", "../x", "", "a b", "x" * 61])
 def test_a_name_that_is_taken_or_none_is_refused(project, name):
     with pytest.raises(ParameterError, match="no name for a catalogue"):
         open_own(name, project)

@@ -14,7 +14,7 @@ from fashion_rir.thesis.numbers import thesis_letter
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace import tables
 
-INPUTS = {"profile": "demo", "data_hash": "abc", "seed": 1, "n_queries": 9}
+INPUTS = {"profile": "quick", "data_hash": "abc", "seed": 1, "n_queries": 9}
 
 
 def retrieval_record(
@@ -113,11 +113,11 @@ def test_a_folder_in_the_place_of_a_record_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_schema_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "demo" / "results"
+    folder = tmp_path / "quick" / "results"
     record = result_records.make_record("test", "name", INPUTS) | {"schema": 99}
     result_records.write(record, folder)
     for read in (result_records.read, result_records.read_all):
-        with pytest.raises(RecordError, match="schema version 99, .*study --profile demo`"):
+        with pytest.raises(RecordError, match="schema version 99, .*study --profile quick`"):
             read(folder, "name")
 
 
@@ -141,7 +141,7 @@ def test_a_long_name_is_made_short_and_found_again(tmp_path: Path) -> None:
 
 
 def test_the_hash_changes_with_every_input() -> None:
-    inputs = {"profile": "demo", "data_hash": "abc", "model": {"weights": "x"}, "protocols": ["a"]}
+    inputs = {"profile": "quick", "data_hash": "abc", "model": {"weights": "x"}, "protocols": ["a"]}
     hashes = {
         result_records.hash_inputs(changed)
         for changed in (
@@ -385,7 +385,7 @@ def test_records_that_cannot_stand_in_one_table_are_named() -> None:
     with pytest.raises(RecordError, match="net-128-resize-cosine and .* differ in data_hash"):
         result_records.require_same([one, other])
     other["inputs"] |= {"profile": "full", "data_hash": "abc"}
-    with pytest.raises(RecordError, match=r"differ in profile \(demo, full\)"):
+    with pytest.raises(RecordError, match=r"differ in profile \(quick, full\)"):
         result_records.require_same([one, other])
 
 

@@ -15,7 +15,7 @@ from fashion_rir.workspace.folders import Workspace
 
 @pytest.fixture(scope="module")
 def products(tmp_path_factory: pytest.TempPathFactory) -> catalog.Catalog:
-    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=60))
+    return catalog.load(shop.generate(tmp_path_factory.mktemp("drawn") / "shop", n_products=60))
 
 
 def store(workspace: Workspace, products: catalog.Catalog, name: str, **metadata: str) -> None:
@@ -25,9 +25,9 @@ def store(workspace: Workspace, products: catalog.Catalog, name: str, **metadata
 
 
 def test_a_store_of_the_old_layout_is_named(tmp_path: Path, products: catalog.Catalog) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     store(workspace, products, "label-g-seed20", training="abc")
-    with pytest.raises(StoreError, match=r"of the old layout.*study --profile demo` to make it"):
+    with pytest.raises(StoreError, match=r"of the old layout.*study --profile quick` to make it"):
         stores.stored_model(workspace, products, "label-g-seed20")
     store(workspace, products, "label-h-seed20", training="abc", family="label-end-to-end")
     store(workspace, products, "pretrained-" + "x" * 80)

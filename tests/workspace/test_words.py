@@ -33,6 +33,8 @@ HEAD = {"family": "label-heads", "head": {"hidden": 512}, "searched": "posterior
          "linear probe on ResNet50 224 px padded, posterior, seed 20"),
         (ONE | {"family": "label-end-to-end", "run": "g", "seed": "20", "asked": "unit"},
          "ResNet50 224 px padded tuned on types, run g, asked in unit input mode, seed 20"),
+        (ONE | {"family": "label-end-to-end", "run": "g-resnet50-224", "seed": "20"},
+         "ResNet50 224 px padded tuned on types, run g, seed 20"),
         ({"backbone": "chance", "image_size": "0", "preprocessing": "none"}, "chance"),
     ],
 )  # fmt: skip
