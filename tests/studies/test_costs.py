@@ -25,12 +25,12 @@ N = 150  # with fewer, the test products have one class alone
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return catalog.load(drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=N))
+    return catalog.load(drawn_shop.generate(tmp_path_factory.mktemp("drawn"), n_products=N))
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 def score(workspace: Workspace, shop: Catalog, name: str, seed: int, **options: object) -> None:
@@ -44,7 +44,7 @@ def score(workspace: Workspace, shop: Catalog, name: str, seed: int, **options: 
 
 def write_training(workspace: Workspace, shop: Catalog, name: str, seconds: float) -> str:
     """The record's hash, which a model that was trained so says."""
-    inputs = {"profile": "demo", "data_hash": shop.data_hash, "run": name}
+    inputs = {"profile": "quick", "data_hash": shop.data_hash, "run": name}
     record = result_records.make_record(
         "training", name, inputs, timings={"training_seconds": seconds}
     )
@@ -53,7 +53,7 @@ def write_training(workspace: Workspace, shop: Catalog, name: str, seconds: floa
 
 
 def write_costs(workspace: Workspace, shop: Catalog, **costs: float) -> None:
-    inputs = {"profile": "demo", "data_hash": shop.data_hash}
+    inputs = {"profile": "quick", "data_hash": shop.data_hash}
     record = result_records.make_record(
         "cost", studies_costs.COSTS_NAME, inputs, timings={"ms_an_image": costs}
     )

@@ -39,7 +39,7 @@ class BrokenColour(floors.MeanColour):
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> data_catalog.Catalog:
     return data_catalog.load(
-        drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=60)
+        drawn_shop.generate(tmp_path_factory.mktemp("drawn") / "shop", n_products=60)
     )
 
 
@@ -50,7 +50,7 @@ def is_test(shop: data_catalog.Catalog) -> np.ndarray:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_the_record_says_what_was_measured(
     record = run(workspace, shop, colours, is_test)
     assert result_records.read(workspace.results, "mean-colour-32-resize-cosine") == record
     inputs = record["inputs"]
-    assert (inputs["profile"], inputs["data_hash"]) == ("demo", shop.data_hash)
+    assert (inputs["profile"], inputs["data_hash"]) == ("quick", shop.data_hash)
     assert (inputs["n_products"], inputs["n_queries"]) == (60, is_test.sum())
     assert set(record["protocols"]) == set(evaluation_protocols.PROTOCOLS)
     # The same number by another way: the mean of the queries' own scores.
@@ -249,7 +249,7 @@ def test_two_runs_in_two_folders_write_the_same_records(
 ) -> None:
     written = []
     for name in ("one", "two"):
-        workspace = Workspace(tmp_path / name, "demo")
+        workspace = Workspace(tmp_path / name, "quick")
         colours = stores.embed(workspace, shop, floors.MeanColour(), preprocessing="pad")
         run(workspace, shop, colours, is_test)
         run(workspace, shop, chance, is_test)
@@ -357,8 +357,8 @@ def test_a_comparison_needs_the_same_queries(
 
 
 def test_every_comparison_of_notebook_02_has_its_records() -> None:
-    runs = {f"{model}-{measure}" for model, measure in studies_names.baseline_runs(96)}
-    pairs = studies_names.baseline_pairs(96)
+    runs = {f"{model}-{measure}" for model, measure in studies_names.baseline_runs("resnet50-96")}
+    pairs = studies_names.baseline_pairs("resnet50-96")
     assert len(runs) == 4 * 3 + 3  # networks and measures, and three floors
     assert {name for pair in pairs for name in pair} <= runs
     assert len(set(pairs)) == len(pairs)

@@ -19,7 +19,7 @@ from fashion_rir.search.gallery import Gallery
 from fashion_rir.studies.study import Study
 from fashion_rir.studies.trained import runs
 from fashion_rir.system import whole_file
-from fashion_rir.workspace import stores
+from fashion_rir.workspace import joined_store, stores
 
 FIXED = {
     "perceptual-hash": descriptors.PerceptualHash,
@@ -41,6 +41,9 @@ def embed_descriptor(
 ) -> Embedded:
     """The catalogue's embeddings by a classical descriptor: from its feature store, or made.
 
+    Of the catalogue `shipped`, whose photos are not there, the colour histogram travels with the
+    project, reduced.
+
     Args:
         study: its products, split, seed and folders; a vocabulary is learned on some of the
             products that do not ask.
@@ -56,6 +59,8 @@ def embed_descriptor(
         ParameterError: unknown descriptor, or too many words for the pictures.
         StoreError: see `stores.embed`.
     """
+    if study.catalogue == "shipped":
+        return joined_store.open_source(model_name(name, n_words=n_words)).embedded(study.catalog)
     made = embedder(study, name, n_words=n_words, n_pictures=n_pictures)
     vectors, metadata = stores.embed(
         study.workspace, study.catalog, made, preprocessing=PREPROCESSING

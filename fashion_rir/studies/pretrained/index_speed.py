@@ -7,7 +7,7 @@ the record they stand under `timings`, recall under `rows`.
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -36,13 +36,20 @@ EFFORTS = {"hnsw": (16, 32, 64, 128), "ivf": (1, 4, 16, 64), "annoy": (50, 200),
 N_THESIS_ROWS = 2000  # the thesis' way is so slow that a part of the gallery has to do
 
 
-def run(study: Study, model: Embedded, is_query: np.ndarray) -> dict:
+def run(
+    study: Study,
+    model: Embedded,
+    is_query: np.ndarray,
+    *,
+    measures: Sequence[str] = ("cosine", "euclidean", "manhattan"),
+) -> dict:
     """Measure every index by every measure it has, anew at each call: times are of this machine.
 
     Args:
         study: its products and folders.
         model: embeddings (n_products, embedding_dim) and metadata.
         is_query: bool, shape (n_products,): they ask, one at a time, and are excluded by id.
+        measures: some of `gallery.MEASURES`, cosine among them.
 
     Returns:
         A record of kind `index_benchmark`: `rows` (recall@10 against exact search by measure,
@@ -54,18 +61,10 @@ def run(study: Study, model: Embedded, is_query: np.ndarray) -> dict:
     asking = np.flatnonzero(is_query)[:N_QUERIES]
     queries = embeddings[asking], ids[asking]
     rows, timed = [], []
-    for measure in ("cosine", "euclidean", "manhattan"):
-        gallery = Gallery(embeddings, ids, measure)
-        exact = gallery.search(queries[0], K, exclude_ids=queries[1]).ids
-        seconds = _seconds_a_query(gallery, queries, N_EXACT)
-        rows.append({"index": "exact", "measure": measure, "effort": 0, "recall@10": 1.0})
-        timed.append({"index": "exact", "measure": measure, "effort": 0, "build": 0.0,
-                      "query": seconds, "bytes": gallery.vectors.nbytes})  # fmt: skip
-        for kind, efforts in EFFORTS.items():
-            if measure in indexes.SUPPORTED[kind]:
-                found = _measured(gallery, kind, efforts, queries, exact)
-                rows += found[0]
-                timed += found[1]
+    for measure in measures:
+        found = _by_measure(Gallery(embeddings, ids, measure), queries)
+        rows += found[0]
+        timed += found[1]
     gallery = Gallery(embeddings, ids, "cosine")
     timings = {
         "indexes": timed,
@@ -126,6 +125,23 @@ def stream_seconds(matrix: np.ndarray) -> float:
     parts = np.array_split(matrix, min(usable_cores(), len(matrix)))
     with ThreadPoolExecutor(len(parts)) as pool:
         return min(_timed(lambda: list(pool.map(np.max, parts))) for _ in range(5))
+
+
+def _by_measure(
+    gallery: Gallery, queries: tuple[np.ndarray, np.ndarray]
+) -> tuple[list[dict], list[dict]]:
+    """Exact search and every index that supports the gallery's measure; see `_measured`."""
+    exact = gallery.search(queries[0], K, exclude_ids=queries[1]).ids
+    seconds = _seconds_a_query(gallery, queries, N_EXACT)
+    name = {"index": "exact", "measure": gallery.measure, "effort": 0}
+    rows = [name | {"recall@10": 1.0}]
+    timed = [name | {"build": 0.0, "query": seconds, "bytes": gallery.vectors.nbytes}]
+    for kind, efforts in EFFORTS.items():
+        if gallery.measure in indexes.SUPPORTED[kind]:
+            found = _measured(gallery, kind, efforts, queries, exact)
+            rows += found[0]
+            timed += found[1]
+    return rows, timed
 
 
 def _measured(

@@ -28,6 +28,7 @@ from fashion_rir.training.contrastive import Contrastive, first_attribute
 from fashion_rir.training.end_to_end import CoreSettings, TunedEmbedder
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace.records import Record
 
 N_VIEWS = 2
 
@@ -289,9 +290,10 @@ def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
 
     Returns:
         Index: the names to show. Columns: held-out `mAP` by articleType, `precision@10` by type,
-        colour, gender and usage, graded `nDCG@10`, `alignment of views`, `alignment of types`,
-        `uniformity`, the median similarity of two random products, and `seconds` of the training
-        (missing for a network as it is, and where the training has no record).
+        colour, gender and usage (missing where no product has the label), graded `nDCG@10`,
+        `alignment of views`, `alignment of types`, `uniformity`, the median similarity of two
+        random products, and `seconds` of the training (missing for a network as it is, and where
+        the training has no record).
 
     Raises:
         RecordError: a record is missing, or they are of different data.
@@ -309,7 +311,7 @@ def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
             {
                 "mAP": record.estimate("held_out", "articleType", "mAP").value,
                 **{
-                    f"{short} P@10": record.estimate("held_out", label, "precision@10").value
+                    f"{short} P@10": _precision(record, label)
                     for short, label in ATTRIBUTES.items()
                 },
                 "nDCG@10": record.estimate("held_out", "graded", "nDCG@10").value,
@@ -321,6 +323,12 @@ def runs_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, index=pd.Index(names, name="run"))
+
+
+def _precision(record: Record, label: str) -> float:
+    if not record.has_scores("held_out", label):
+        return np.nan
+    return record.estimate("held_out", label, "precision@10").value
 
 
 def _plan(run: str) -> ContrastivePlan:

@@ -91,6 +91,7 @@ class HeadRun:
         hidden: float32, the hidden layer's numbers, shape (n_products, hidden); no columns for a
             probe and for a head of several labels.
         projection: of a contrastive head, float32, shape (n_products, projection).
+        head: what answered, for other photos; None of an ensemble.
     """
 
     name: str
@@ -101,6 +102,7 @@ class HeadRun:
     record: dict
     hidden: np.ndarray
     projection: np.ndarray | None = None
+    head: Head | None = None
 
     def embedding(self, what: str, vectors: np.ndarray, **made_by: object) -> Embedded:
         """Vectors made from this head, with the metadata that `scoring.retrieval` needs.
@@ -177,7 +179,7 @@ def run_head(
     # A probe has no layer of its own; its standardised inputs would only fill the memory.
     hidden = outputs.get("hidden", features[:, :0])[:, : plan.settings.hidden or 0].copy()
     return HeadRun(name, task.logits(outputs), task.codes, task.classes, metadata, record, hidden,
-                   outputs.get("projection"))  # fmt: skip
+                   outputs.get("projection"), head)  # fmt: skip
 
 
 def ensemble(several: Sequence[HeadRun]) -> HeadRun:
@@ -209,6 +211,7 @@ def ensemble(several: Sequence[HeadRun]) -> HeadRun:
         metadata=metadata,
         hidden=first.hidden[:, :0],
         projection=None,
+        head=None,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Each experiment of notebook 04 leaves a record, and the state of its training in
 own, so that it is not done twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from fashion_rir.training import end_to_end, fit, objectives, samplers
 from fashion_rir.training.end_to_end import CoreSettings
 from fashion_rir.training.fit import TrainingSettings
 from fashion_rir.workspace import records as result_records
+from fashion_rir.workspace import words
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,22 @@ class LabelRun(Plan):
     balance: float = 0.0
     validated: bool = False
 
+
+# What each run is, in a table.
+DESCRIPTIONS = {
+    "g": "g: everything learns",
+    "g-unit": "g, trained in [0, 1]",
+    "g-fixed-norm": "g, batch normalisation fixed",
+    "g-frozen": "g, the network frozen",
+    "g-frozen-unit": "frozen, trained in [0, 1]",
+    "g-frozen-pad": "frozen, padded photos",
+    "g-frozen-linear": "frozen, no ReLU",
+    "done-right": "done right",
+}
+
+ASKED = {None: "", "unit": "; asked in [0, 1]", "own": "; asked in its own range"}
+
+FULL_SIZE = 35_000  # products trained on, at least
 
 SAID_APART = ("fitting", "warm_up", "statistics", "family")  # of a plan, in a record's inputs
 
@@ -277,3 +295,83 @@ def ablation_table(folder: Path, *, seed: int) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def ablation_names(run: str, seed: int) -> dict[str, str]:
+    """The embeddings that the ablation asks of a run, by what to call them in a table.
+
+    Args:
+        run: key in `LABEL_RUNS`.
+        seed: of the training.
+
+    Example:
+        >>> ablation_names("g", 20)["g: everything learns; asked in [0, 1]"]
+        'label-g-seed20-asked-unit'
+    """
+    return {
+        DESCRIPTIONS[run] + ASKED[asked]: model_name(f"label-{run}-seed{seed}", asked)
+        for of_run, asked in ABLATION
+        if of_run == run
+    }
+
+
+def full_size_names(folder: Path) -> dict[str, str]:
+    """The trainings on `FULL_SIZE` products and more, whatever they are called.
+
+    Args:
+        folder: a profile's results.
+
+    Returns:
+        The embeddings' names by their words; none where there is no such training.
+    """
+    trained = result_records.read_kind(folder, "training")
+    found = [
+        one for one in trained
+        if one["inputs"]["model"].get("family") == "label-end-to-end"
+        and one["inputs"]["n_fit"] >= FULL_SIZE
+    ]  # fmt: skip
+    return {_in_words(one["inputs"]["model"]): one["name"] for one in found}
+
+
+def _in_words(model: Mapping[str, str]) -> str:
+    run = model["run"].removesuffix(f"-{model['backbone']}-{model['image_size']}")
+    settled = ", settled" if model.get("statistics") == "settled" else ""
+    network = words.WORDS.get(model["backbone"], model["backbone"])
+    return f"{network}, {DESCRIPTIONS.get(run, run)}{settled}"
+
+
+def trained_table(folder: Path, names: Mapping[str, str]) -> pd.DataFrame:
+    """How well networks tell types, find and spread, from the records.
+
+    Args:
+        folder: a profile's results.
+        names: embeddings by what to call them, such as `{"model g": "label-g-seed20"}`.
+
+    Returns:
+        Index: what they are called. `trained on` (products), `accuracy` (of the classifier behind
+        the input mode that it was trained behind; missing for another), held-out `mAP` and `P@10`
+        by articleType, `colour P@10`, and of two random products `median similarity` and `pairs
+        above 0.95` (a share).
+
+    Raises:
+        RecordError: a record is missing, or they are of different data.
+    """
+    found = result_records.read_named(folder, [f"{name}-cosine" for name in names.values()])
+    trained = {one["inputs_hash"]: one for one in result_records.read_kind(folder, "training")}
+    rows = []
+    for name, record in zip(names.values(), found, strict=True):
+        model = record["inputs"]["model"]
+        training = trained[model["training"]]
+        spread = result_records.read(folder, f"spread-{name}")["similarity"]
+        rows.append(
+            {
+                "trained on": training["inputs"]["n_fit"],
+                "accuracy": np.nan if "asked" in model else training["accuracy"]["micro"],
+                "mAP": record.estimate("held_out", "articleType", "mAP").value,
+                "P@10": record.estimate("held_out", "articleType", "precision@10").value,
+                "colour P@10": record.estimate("held_out", "baseColour", "precision@10").value,
+                "median similarity": spread["median"],
+                "pairs above 0.95": spread["above 0.95"],
+            }
+        )
+    return pd.DataFrame(rows, index=pd.Index(names, name="model"))

@@ -5,13 +5,14 @@ measured as whoever has the project uses it. Test products, and their names, are
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from fashion_rir.data import splits
 from fashion_rir.data.labels import learn_classes
-from fashion_rir.embedding import words
+from fashion_rir.embedding import joined, words
 from fashion_rir.embedding.joined import LOOKS, WORDS, JoinedModel
 from fashion_rir.search.transforms import joint_features
 from fashion_rir.training import fit, heads, towers
@@ -340,8 +341,5 @@ def _read(model: JoinedModel, texts: list[str]) -> np.ndarray:
 
 
 def rounded(model: JoinedModel) -> JoinedModel:
-    """The model as it is once it has been kept in float16."""
-    arrays = {name: array.astype(np.float16).astype(np.float32)
-              for name, array in model.arrays.items()}  # fmt: skip
-    return JoinedModel(model.sources, arrays, model.classes, model.shares, model.temperature,
-                       model.quality)  # fmt: skip
+    """The model as it is once it has been kept."""
+    return replace(model, arrays=joined.rounded(model.arrays))

@@ -203,7 +203,8 @@ def grid_table(
     Returns:
         First the row `before` (see `score_before`), then one row a head. Columns: `batch size`,
         `temperature` and `steps` of the training, missing in the first row; held-out `type P@10`,
-        `colour P@10`, `gender P@10`; `alignment of views`, `alignment of types`, `uniformity`.
+        `colour P@10`, `gender P@10` (missing where no product has the label); `alignment of views`,
+        `alignment of types`, `uniformity`.
 
     Raises:
         RecordError: a record is missing, or they are of different data.
@@ -289,7 +290,7 @@ def changed_table(
     rows = [
         {
             **{
-                f"{short} P@10": record["precision@10"][label]["value"]
+                f"{short} P@10": record["precision@10"].get(label, {}).get("value", np.nan)
                 for short, label in ASKED_LABELS.items()
             },
             "own photo first": record["own_rank"]["first"],
@@ -307,6 +308,8 @@ def _grid_row(record: dict, pairs: dict) -> dict[str, float]:
     return {
         **{
             f"{short} P@10": record.estimate("held_out", label, "precision@10").value
+            if record.has_scores("held_out", label)
+            else np.nan
             for short, label in ASKED_LABELS.items()
         },
         **{key: pairs[key] for key in ("alignment of views", "alignment of types", "uniformity")},
@@ -329,6 +332,8 @@ def _found(
     for label in ASKED_LABELS.values():
         codes = pd.factorize(products[label])[0]
         is_known = codes[queries] >= 0
+        if not is_known.any():  # no product has the label
+            continue
         is_hit = codes[first[is_known]] == codes[queries[is_known]][:, None]
         mean = intervals.bootstrap_mean(is_hit.mean(axis=1)[:, None], seed=seed)[0]
         precision[label] = intervals.estimate_dict(mean)

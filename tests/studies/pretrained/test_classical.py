@@ -28,7 +28,7 @@ N_WORDS = 8
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return catalog.load(
-        drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=60)
+        drawn_shop.generate(tmp_path_factory.mktemp("drawn") / "shop", n_products=60)
     )
 
 
@@ -39,7 +39,7 @@ def is_test(shop: Catalog) -> np.ndarray:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 def embed(workspace: Workspace, shop: Catalog, name: str, seed: int = SEED, **changes: object):

@@ -34,7 +34,7 @@ SHOP = Catalog(PRODUCTS, source=None, listed=PRODUCTS)
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("benchmark"), "demo")
+    return Workspace(tmp_path_factory.mktemp("benchmark"), "quick")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_times_stand_under_timings_only(record: dict) -> None:
 def test_the_record_is_written(record: dict, workspace: Workspace) -> None:
     assert (record["kind"], record["name"]) == ("index_benchmark", "indexes-random")
     assert record["inputs"] == {
-        "profile": "demo", "data_hash": SHOP.data_hash, "model": "random", "n_products": 300,
+        "profile": "quick", "data_hash": SHOP.data_hash, "model": "random", "n_products": 300,
         "n_queries": 30, "embedding_dim": 16,
     }  # fmt: skip
     assert result_records.read(workspace.results, record["name"]) == json.loads(json.dumps(record))

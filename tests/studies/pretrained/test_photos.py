@@ -31,7 +31,7 @@ N = 60
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return catalog.load(drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=N))
+    return catalog.load(drawn_shop.generate(tmp_path_factory.mktemp("drawn"), n_products=N))
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def is_test(shop: Catalog) -> np.ndarray:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 def fail(*_: object, **__: object) -> None:

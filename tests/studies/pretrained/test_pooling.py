@@ -36,7 +36,7 @@ def tiny_backbone(pooling: type = keras.layers.GlobalAveragePooling2D) -> backbo
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
     return catalog.load(
-        drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=60)
+        drawn_shop.generate(tmp_path_factory.mktemp("drawn") / "shop", n_products=60)
     )
 
 
@@ -62,7 +62,7 @@ def test_p_pools_the_feature_maps_behind_the_input_mode() -> None:
 
 
 def test_the_exponent_is_chosen_and_the_model_scored(tmp_path: Path, shop, monkeypatch) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     asking = Asking(splits.split(shop.products, seed=SEED), n_validation=2, seed=SEED)
 
     def run() -> dict:

@@ -43,7 +43,7 @@ SMALL_GRIDS = {
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    return catalog.load(drawn_shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=N))
+    return catalog.load(drawn_shop.generate(tmp_path_factory.mktemp("drawn"), n_products=N))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def asking(shop: Catalog) -> Asking:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 def model_named(shop: Catalog, name: str, seed: int) -> Embedded:

@@ -1,4 +1,4 @@
-"""thresholds: each experiment on a small demo catalogue, counted again by brute force."""
+"""thresholds: each experiment on a small drawn catalogue, counted again by brute force."""
 
 import dataclasses
 import json
@@ -31,13 +31,13 @@ OUTSIDERS = floors.random_embeddings(20, seed=9) * 3
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 @pytest.fixture(scope="module")
 def products(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
-    """A demo catalogue of 120 products."""
-    return catalog.load(shop.generate(tmp_path_factory.mktemp("demo") / "shop", n_products=N))
+    """A drawn catalogue of 120 products."""
+    return catalog.load(shop.generate(tmp_path_factory.mktemp("drawn") / "shop", n_products=N))
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from fashion_rir.workspace.folders import Workspace
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return Workspace(tmp_path_factory.mktemp("study"), "demo")
+    return Workspace(tmp_path_factory.mktemp("study"), "quick")
 
 
 @pytest.fixture(scope="module")
 def shop(workspace: Workspace) -> Catalog:
     """80 drawn products."""
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=80))
+    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "drawn", n_products=80))

@@ -1,4 +1,4 @@
-"""attributes: heads of several attributes on a small demo catalogue, with made-up features."""
+"""attributes: heads of several attributes on a small drawn catalogue, with made-up features."""
 
 import json
 from dataclasses import replace
@@ -116,7 +116,7 @@ def test_test_products_have_no_say_in_the_shares(workspace, shop, model, runs, t
     nonsense[is_test] = np.random.default_rng(1).normal(size=(is_test.sum(), DIM))
     chosen = [
         attributes.choose_shares(
-            Study(Workspace(tmp_path / name, "demo"), shop, 20), runs[0], stored,
+            Study(Workspace(tmp_path / name, "quick"), shop, 20), runs[0], stored,
             n_queries=2,
         )[1]["rows"]
         for name, stored in (("as-it-is", model[0]), ("nonsense", nonsense))

@@ -1,4 +1,4 @@
-"""contrastive: a tiny network trained in several ways on a small demo catalogue."""
+"""contrastive: a tiny network trained in several ways on a small drawn catalogue."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""heads: one head trained on a small demo catalogue, and what is made of what it says."""
+"""heads: one head trained on a small drawn catalogue, and what is made of what it says."""
 
 import dataclasses
 import json
@@ -93,7 +93,7 @@ def test_the_record_says_what_was_trained(workspace, shop, parts, run) -> None:
     assert result_records.read(workspace.results, run.name) == json.loads(json.dumps(record))
     assert record["kind"] == "training"
     inputs = record["inputs"]
-    assert (inputs["profile"], inputs["data_hash"]) == ("demo", shop.data_hash)
+    assert (inputs["profile"], inputs["data_hash"]) == ("quick", shop.data_hash)
     assert inputs["n_products"] == N
     counts = [inputs["n_fit"], inputs["n_validation"], inputs["n_test"]]
     assert counts == [parts.is_fit.sum(), parts.is_validation.sum(), parts.is_test.sum()]
@@ -135,12 +135,12 @@ def test_a_second_call_takes_the_finished_weights(workspace, shop, both, run, mo
 
 
 def test_the_same_seed_gives_the_same_head(tmp_path, shop, both, run) -> None:
-    elsewhere = train(Workspace(tmp_path, "demo"), shop, both)
+    elsewhere = train(Workspace(tmp_path, "quick"), shop, both)
     np.testing.assert_allclose(
         elsewhere.logits["articleType"], run.logits["articleType"], rtol=0, atol=1e-5
     )
     assert elsewhere.record["inputs"] == run.record["inputs"]
-    other = train(Workspace(tmp_path, "demo"), shop, both, seed=SEED + 1)
+    other = train(Workspace(tmp_path, "quick"), shop, both, seed=SEED + 1)
     assert np.abs(other.logits["articleType"] - run.logits["articleType"]).max() > 0.01
     assert other.name != run.name
     assert other.record["inputs"]["n_test"] == run.record["inputs"]["n_test"]  # the same split
@@ -153,7 +153,7 @@ def test_a_class_that_only_test_products_have_is_left_out(tmp_path, shop, parts,
     table.loc[[first, second], "baseColour"] = "Ultraviolet"
     table.loc[fit, "baseColour"] = None
     dyed = dataclasses.replace(shop, products=table)
-    run = train(Workspace(tmp_path, "demo"), dyed, both, labels=("baseColour",))
+    run = train(Workspace(tmp_path, "quick"), dyed, both, labels=("baseColour",))
     inputs, known = run.record["inputs"], run.classes["baseColour"].names
     colours = table["baseColour"].tolist()
     learned = [c for c, is_fit in zip(colours, parts.is_fit, strict=True) if is_fit]
@@ -384,7 +384,7 @@ def test_a_probe_has_no_hidden_layer(tmp_path, shop, both, monkeypatch) -> None:
     monkeypatch.setattr(training_heads, "train_head", untrained)
     settings = trained_heads.LABEL_HEADS["probe"]
     run = run_head(
-        Study(Workspace(tmp_path, "demo"), shop, SPLIT_SEED), both,
+        Study(Workspace(tmp_path, "quick"), shop, SPLIT_SEED), both,
         HeadPlan("probe", settings, FITTING, SEED),
     )  # fmt: skip
     assert run.hidden.shape == (N, 0)
@@ -397,7 +397,7 @@ def cost_records(
     stored: dict[str, Embedded],
 ) -> list[dict]:  # fmt: skip
     """The retrieval records of two seeds, made as notebook 04 makes them."""
-    workspace = Workspace(tmp_path_factory.mktemp("costs"), "demo")
+    workspace = Workspace(tmp_path_factory.mktemp("costs"), "quick")
 
     def score(model: Embedded) -> None:
         scoring.retrieval(

@@ -1,4 +1,4 @@
-"""labels: a tiny network trained in each way on a small demo catalogue, and its records."""
+"""labels: a tiny network trained in each way on a small drawn catalogue, and its records."""
 
 import dataclasses
 import json
@@ -95,7 +95,7 @@ def test_the_record_says_what_was_trained(workspace, shop, trained) -> None:
     )
     assert record["kind"] == "training"
     inputs = record["inputs"]
-    assert (inputs["profile"], inputs["data_hash"]) == ("demo", shop.data_hash)
+    assert (inputs["profile"], inputs["data_hash"]) == ("quick", shop.data_hash)
     assert (inputs["run"], inputs["label"], inputs["seed"]) == ("g", "articleType", SEED)
     assert inputs["n_validation"] == 0
     assert inputs["n_fit"] + inputs["n_test"] == 80
@@ -181,7 +181,7 @@ def test_a_second_call_takes_the_finished_weights(
 
 def test_killed_between_the_stages(tmp_path: Path, shop, trained, monkeypatch) -> None:
     """It goes on behind the warm-up, and ends as if nothing had happened."""
-    elsewhere = Workspace(tmp_path, "demo")
+    elsewhere = Workspace(tmp_path, "quick")
     with monkeypatch.context() as killed:
         killed.setattr(end_to_end, "behind_inputs", fail)  # the first step of fine-tuning
         with pytest.raises(AssertionError):
@@ -324,3 +324,21 @@ def test_settled_statistics_share_the_training_and_are_recorded_apart(
     own, new = (values(model.core.get_layer("tiny")) for model in (trained["g"], settled))
     names = {name.split()[1] for name in own if not np.array_equal(own[name], new[name])}
     assert names == {"moving_mean", "moving_variance"}
+
+
+def test_a_table_of_trained_networks(workspace: Workspace, scored: dict) -> None:
+    table = labels.trained_table(workspace.results, labels.ablation_names("g", SEED))
+    assert list(table.index) == ["g: everything learns", "g: everything learns; asked in [0, 1]"]
+    record = result_records.read(workspace.results, f"label-g-seed{SEED}")
+    assert table["trained on"].tolist() == [record["inputs"]["n_fit"]] * 2
+    assert table["accuracy"].iloc[0] == record["accuracy"]["micro"]
+    assert np.isnan(table["accuracy"].iloc[1])  # the classifier was not asked behind that mode
+    assert table["mAP"].between(0, 1).all()
+
+
+def test_no_training_of_80_drawn_products_is_at_full_size(
+    workspace: Workspace, scored: dict, monkeypatch
+) -> None:
+    assert labels.full_size_names(workspace.results) == {}
+    monkeypatch.setattr(labels, "FULL_SIZE", 1)
+    assert f"label-g-seed{SEED}" in labels.full_size_names(workspace.results).values()

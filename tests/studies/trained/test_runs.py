@@ -18,13 +18,13 @@ from fashion_rir.workspace.folders import Workspace
 
 SEED = 20
 SIZES = {"Shirts": 200, "Ties": 100, "Tops": 40, "Socks": 6, "Belts": 2, "Scarves": 1}
-INPUTS = {"profile": "demo", "data_hash": "abc", "seed": SEED}
+INPUTS = {"profile": "quick", "data_hash": "abc", "seed": SEED}
 CURVE = pd.DataFrame({"epoch": [1, 2], "loss": [1.23456789, 0.5], "val_loss": [2.0, np.nan]})
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, "demo")
+    return Workspace(tmp_path, "quick")
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_what_the_numbers_depend_on(workspace: Workspace, shop: catalog.Catalog)
     inputs = runs.describe(Study(workspace, shop), base, parts, SEED)
     assert inputs.pop("backend") in ("tensorflow", "jax", "torch")
     assert inputs == {
-        "profile": "demo",
+        "profile": "quick",
         "data_hash": shop.data_hash,
         "n_products": 12,
         "n_fit": 7,

@@ -52,7 +52,7 @@ def test_pixels_reach_the_network_in_its_own_range(tiny) -> None:
 
 
 def test_a_training_leaves_its_records(tiny, tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     shop = catalog.load(drawn_shop.generate(tmp_path / "shop", n_products=50))
     trained, (vectors, metadata) = train_from_scratch(
         Study(workspace, shop, SEED), "tiny", image_size=48, epochs=1
@@ -78,7 +78,7 @@ def test_settled_statistics_are_recorded_apart(monkeypatch, tmp_path: Path) -> N
     )
     shop = catalog.load(drawn_shop.generate(tmp_path / "shop", n_products=50))
     settled, (_, metadata) = train_from_scratch(
-        Study(Workspace(tmp_path, "demo"), shop, SEED), "tiny",
+        Study(Workspace(tmp_path, "quick"), shop, SEED), "tiny",
         image_size=48, epochs=1, statistics="settled",
     )  # fmt: skip
     assert settled.name == metadata["model"] == "label-scratch-tiny-48-seed20-settled"

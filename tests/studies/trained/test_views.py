@@ -1,4 +1,4 @@
-"""views: drawn views of a small demo catalogue through a toy network."""
+"""views: drawn views of a small drawn catalogue through a toy network."""
 
 import json
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class MeanColours:
 
 @pytest.fixture(scope="module")
 def shop(workspace: Workspace) -> Catalog:
-    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "demo", n_products=N))
+    return catalog.load(drawn_shop.generate(workspace.data / "raw" / "drawn", n_products=N))
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +213,8 @@ def test_precision_and_own_rank_by_hand() -> None:
     assert precision["articleType"]["value"] == pytest.approx((2 / 3 + 2 / 3) / 2, abs=1e-6)
     assert precision["baseColour"]["value"] == pytest.approx(2 / 3, abs=1e-6)
     assert precision["gender"]["value"] == 1
+    without = products.assign(gender=None)  # as the phone photos are
+    assert "gender" not in trained_views._found(clean, asked, queries, without, seed=SEED)[0]
 
 
 def test_heads_learn_nothing_twice(workspace, shop, clean, views, heads, monkeypatch) -> None:
