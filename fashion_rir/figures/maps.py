@@ -9,11 +9,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib.patheffects as effects
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from PIL import Image
+from scipy.spatial import cKDTree
 
 from fashion_rir.errors import ParameterError
 from fashion_rir.figures import style
@@ -29,9 +32,18 @@ INK = 1.3e5  # points squared of ink that a panel of `style.WIDTH` bears
 
 LISTED = 24  # colour names in a legend
 
+LEAST_ROOM = 0.07  # of a map's side, around a number that stands for a photo
+MOST_MOVES = 100
+
+PHOTO_COLUMNS = 2  # of the photos beside a map
+
 NAMED_FROM = 0.5  # share of a figure's width that a map must take to have its classes named
 
-NAME_BINS = 15  # a class is named where most of its products are, by bins each way
+HEAP_RADIUS = 0.04  # of a map's side: what lies around a dot is its heap
+
+LEAST_HEAP = 0.15  # share of a class that its densest heap must hold, or the class is not named
+
+LEAST_PURE = 1 / 3  # share of its class among the products of a heap, likewise
 
 NAME_REACH = (0.16, 0.05)  # shares of a panel's width and height that a name takes
 
@@ -140,6 +152,62 @@ def colour_map(coordinates: np.ndarray, values: pd.Series, *, title: str) -> tup
     return figure, axes
 
 
+def placed_photos(
+    coordinates: np.ndarray, values: pd.Series, placed: np.ndarray,
+    shown: Mapping[str, Image.Image], *, title: str,
+) -> tuple[Figure, Axes]:  # fmt: skip
+    """New photos on a map, as numbers, beside the photos themselves.
+
+    Args:
+        coordinates, values: as for `label_map`.
+        placed: of the photos, shape (n_photos, 2).
+        shown: the photos by what to call them, in the same order.
+        title: of the figure.
+
+    Raises:
+        ParameterError: see `label_map`.
+    """
+    _check(coordinates, values)
+    colours = colours_of(values)
+    n_rows = math.ceil(len(shown) / PHOTO_COLUMNS)
+    figure = plt.figure(figsize=(style.WIDTH, 0.72 * style.WIDTH), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[2, 1])
+    axes = left.subplots()
+    _draw(axes, coordinates, values, colours, 0.6)
+    names = np.array([text.get_position() for text in axes.texts]).reshape(-1, 2)
+    aside = _apart(placed, names, room=LEAST_ROOM * np.ptp(coordinates, axis=0).max())
+    for number, (place, at) in enumerate(zip(placed, aside, strict=True), start=1):
+        axes.annotate(str(number), place, at, ha="center", va="center", fontsize=8, weight="bold",
+                      bbox={"boxstyle": "circle,pad=0.2", "fc": "white"},
+                      arrowprops={"arrowstyle": "-", "color": "0.3"})  # fmt: skip
+    panels = right.subplots(n_rows, PHOTO_COLUMNS, squeeze=False)
+    for ax in panels.flat:
+        ax.axis("off")
+    for number, (ax, (name, picture)) in enumerate(
+        zip(panels.flat, shown.items(), strict=False), start=1
+    ):
+        ax.imshow(picture)
+        ax.set_title(f"{number}  {name}", fontsize=8)
+    figure.suptitle(title)
+    return figure, axes
+
+
+def _apart(places: np.ndarray, fixed: np.ndarray, *, room: float) -> np.ndarray:
+    """Places moved until none is nearer than `room` to another, or to one of the fixed ones."""
+    moved = np.array(places, dtype=float)
+    for _ in range(MOST_MOVES):
+        gaps = moved[:, None] - np.vstack([moved, fixed])
+        far = np.linalg.norm(gaps, axis=2)
+        np.fill_diagonal(far, np.inf)
+        near = np.argwhere(far < room)
+        if not len(near):
+            break
+        for one, other in near:
+            way = gaps[one, other] / far[one, other] if far[one, other] else np.array([0.0, 1.0])
+            moved[one] += way * (room - far[one, other]) * 0.6
+    return moved
+
+
 def survival(
     table: pd.DataFrame, columns: Mapping[str, str], *, title: str
 ) -> tuple[Figure, np.ndarray]:
@@ -169,6 +237,28 @@ def survival(
 def colours_of(values: pd.Series) -> dict[str, object]:
     """A colour for each of the most frequent classes, the most frequent first."""
     return dict(zip(values.value_counts().index, CLASS_COLOURS, strict=False))
+
+
+def densest_heap(coordinates: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+    """The heap that holds most of a class: a few dots far away do not move it.
+
+    Args:
+        coordinates: of the class' products, shape (n, 2), n of 1 or more.
+        radius: of a heap, in the map's units.
+
+    Returns:
+        The mean of the products within the radius of the one that has most of them around it,
+        shape (2,), and the share of the class that they are, above 0 and up to 1.
+
+    Example:
+        >>> place, held = densest_heap(np.array([[0, 0], [1, 0], [0.5, 0], [9, 9]]), 1.0)
+        >>> place.tolist(), held
+        ([0.5, 0.0], 0.75)
+    """
+    tree = cKDTree(coordinates)
+    n_around = tree.query_ball_point(coordinates, radius, return_length=True)
+    fullest = tree.query_ball_point(coordinates[n_around.argmax()], radius)
+    return coordinates[fullest].mean(axis=0), len(fullest) / len(coordinates)
 
 
 def _draw(
@@ -206,34 +296,29 @@ def _name_classes(
     colours: Mapping[str, object],
     share: float,
 ) -> None:
-    """Each class' name where it is densest; one that would cover another's is left out."""
+    """Each class' name on its densest heap; one that would cover another's is left out.
+
+    So is that of a class without a heap of its own: a name would say that it has one.
+    """
     left, right = axes.get_xlim()
+    everyone, radius = cKDTree(coordinates), HEAP_RADIUS * (right - left)
     reach = np.array(NAME_REACH) * (right - left) / share
     taken: list[np.ndarray] = []
     for name in colours:
         of_class = coordinates[(values == name).to_numpy()]
         if not len(of_class):
             continue
-        place = _densest(of_class)
-        if any((np.abs(place - other) <= reach).all() for other in taken):
+        place, held = densest_heap(of_class, radius)
+        around = values.iloc[everyone.query_ball_point(place, radius)]
+        is_heap = held >= LEAST_HEAP and (around == name).mean() >= LEAST_PURE
+        if not is_heap or any((np.abs(place - other) <= reach).all() for other in taken):
             continue
         taken.append(place)
         across = (place[0] - left) / (right - left)
         is_inside = NAME_MARGIN <= across <= 1 - NAME_MARGIN
         side = "center" if is_inside else "left" if across < 0.5 else "right"
-        label = axes.annotate(name, place, ha=side, va="center", fontsize=8)
+        label = axes.annotate(name, place, ha=side, va="center", fontsize=8, zorder=5)
         label.set_path_effects([effects.withStroke(linewidth=2.5, foreground="white")])
-
-
-def _densest(coordinates: np.ndarray) -> np.ndarray:
-    """The mean of the points in the fullest bin."""
-    counts, *edges = np.histogram2d(*coordinates.T, bins=NAME_BINS)
-    column, row = np.unravel_index(counts.argmax(), counts.shape)
-    bins = [
-        np.clip(np.searchsorted(edge, values, side="right") - 1, 0, NAME_BINS - 1)
-        for edge, values in zip(edges, coordinates.T, strict=True)
-    ]
-    return coordinates[(bins[0] == column) & (bins[1] == row)].mean(axis=0)
 
 
 def _dots(n_products: int, share: float) -> dict[str, float]:

@@ -13,6 +13,11 @@ from PIL import Image
 from fashion_rir.figures import style
 from fashion_rir.figures.style import save as save  # `plots.save` in the notebooks
 
+# Where the numbers of a front stand, in turn, so that neighbours do not cover each other.
+PARETO_SIDES = (((0, 7), "center"), ((-7, -3), "right"), ((7, -3), "left"))
+
+INDEXES = {"hnsw": "HNSW", "ivf": "IVF", "annoy": "Annoy", "kd_tree": "KD-tree"}
+
 GRID_COLUMNS = 6  # pictures side by side in a retrieval grid
 
 
@@ -45,10 +50,10 @@ def heatmap_counts(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
 
 
 def long_tail(counts: pd.Series, *, title: str) -> tuple[Figure, Axes]:
-    """Products a class over the classes' ranks, on logarithmic scales."""
+    """Products a class, logarithmic, over the classes' ranks: a geometric decay is a line."""
     figure, axes = style.canvas(3.6)
     ranks = np.arange(1, len(counts) + 1)
-    axes.loglog(ranks, counts.to_numpy(), marker=".", color=style.BLUE)
+    axes.semilogy(ranks, counts.to_numpy(), marker=".", color=style.BLUE)
     axes.axhline(10, color=style.GREY, linestyle="--", linewidth=1)
     style.note(axes, "10 products", (1, 10), (2, 4), color="0.3", fontsize=None)
     rank = f"rank of the {counts.index.name} (1 is the most frequent)"
@@ -97,6 +102,7 @@ def differences(table: pd.DataFrame, *, title: str, xlabel: str) -> tuple[Figure
         digits = 3 if abs(value) >= 0.001 or is_noise else 4
         style.note(axes, f"{value:+.{digits}f}", (value, row), (0, 8), ha="center")
     axes.axvline(0, color="black", linewidth=1)
+    axes.margins(x=0.1)  # the numbers stay inside
     style.name_rows(axes, table["comparison"], room=0.7)
     return style.finish(axes, title=title, xlabel=xlabel, ylabel="comparison", grid="x")
 
@@ -122,11 +128,31 @@ def retrieval_grid(
     figure, axes = style.panels(2.1 * n_rows + 0.4, GRID_COLUMNS, rows=n_rows, title=title)
     for ax in axes.flat:
         ax.axis("off")
-    _thumbnail(axes.flat[0], query, "query", "black")
+    thumbnail(axes.flat[0], query, "query", "black")
     found = zip(matches, captions, is_relevant, strict=True)
     for ax, (match, caption, hit) in zip(axes.flat[1:], found, strict=False):
         sign = "✓" if hit else "✗"
-        _thumbnail(ax, match, f"{sign} {caption}", style.BLUE if hit else style.ORANGE)
+        thumbnail(ax, match, f"{sign} {caption}", style.BLUE if hit else style.ORANGE)
+    return figure, axes
+
+
+def retrieval_rows(
+    lines: Sequence[tuple[Image.Image, Sequence, Sequence[str], Sequence[bool]]], *, title: str
+) -> tuple[Figure, np.ndarray]:
+    """Several queries, one a row, each with its matches to the right; signs as `retrieval_grid`.
+
+    Args:
+        lines: each a query, its matches, their captions, and whether they are relevant; as many
+            matches in each.
+        title: of the figure.
+    """
+    n_matches = len(lines[0][1])
+    figure, axes = style.panels(2.1 * len(lines) + 0.5, n_matches + 1, rows=len(lines), title=title)
+    for row, (query, matches, captions, is_relevant) in zip(axes, lines, strict=True):
+        thumbnail(row[0], query, "query", "black")
+        for ax, match, caption, hit in zip(row[1:], matches, captions, is_relevant, strict=True):
+            sign = "✓" if hit else "✗"
+            thumbnail(ax, match, f"{sign} {caption}", style.BLUE if hit else style.ORANGE)
     return figure, axes
 
 
@@ -136,7 +162,7 @@ def photos(
     """A row of pictures with captions."""
     figure, axes = style.panels(2.5, len(pictures), title=title)
     for ax, picture, caption in zip(axes.flat, pictures, captions, strict=True):
-        _thumbnail(ax, picture, caption, "0.8")
+        thumbnail(ax, picture, caption, "0.8")
     return figure, axes
 
 
@@ -169,24 +195,30 @@ def threshold_curve(
     return figure, axes[0]
 
 
-def recall_against_speed(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
-    """Recall@10 of each index over its queries a second, one line an index and measure.
+def recall_against_speed(table: pd.DataFrame, *, title: str) -> tuple[Figure, np.ndarray]:
+    """Recall@10 of each index over how much faster than exact search it is, one panel a measure.
 
     Args:
-        table: columns `index`, `measure`, `recall@10`, `queries a second`.
+        table: columns `index`, `measure`, `recall@10`, `times exact`.
         title: of the figure.
     """
-    figure, axes = style.canvas(4.2)
-    colours = dict(zip(("exact", "hnsw", "ivf", "annoy", "kd_tree"), style.PALETTE, strict=False))
-    markers = {"cosine": "o", "euclidean": "s", "manhattan": "^"}
-    for (index, measure), rows in table.dropna(subset="recall@10").groupby(["index", "measure"]):
-        rows = rows.sort_values("queries a second")
-        axes.plot(rows["queries a second"], rows["recall@10"], color=colours[index],
-                  marker=markers[measure], label=f"{index} · {measure}")  # fmt: skip
-    axes.legend(fontsize=8, ncols=2)
-    return style.finish(axes, title=title, xlabel="queries a second, one at a time (log scale)",
-                        ylabel="recall@10 against exact search (0 to 1)", xscale="log",
-                        grid="both")  # fmt: skip
+    names = {"exact": "exact", "hnsw": "HNSW", "ivf": "IVF", "annoy": "Annoy",
+             "kd_tree": "KD-tree"}  # fmt: skip
+    shown = table.dropna(subset=["recall@10", "times exact"])
+    measures = list(dict.fromkeys(shown["measure"]))
+    figure, axes = style.panels(3.4, len(measures), title=title, sharey=True, sharex=True)
+    for ax, measure in zip(axes[0], measures, strict=True):
+        for number, (index, name) in enumerate(names.items()):
+            rows = shown[(shown["measure"] == measure) & (shown["index"] == index)]
+            if len(rows):
+                rows = rows.sort_values("times exact")
+                ax.plot(rows["times exact"], rows["recall@10"], label=name,
+                        **style.line_style(number))  # fmt: skip
+        style.finish(ax, title=measure, xlabel="times as fast as exact search", xscale="log",
+                     grid="both")  # fmt: skip
+    axes[0, 0].set_ylabel("recall@10 (0 to 1)")
+    style.legend_below(figure, *axes[0, 0].get_legend_handles_labels(), ncols=len(names))
+    return figure, axes[0]
 
 
 def class_precision(rows: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
@@ -230,7 +262,9 @@ def pareto(
     axes.plot(best[x], best[y], color=style.BLUE, linewidth=1, drawstyle=steps)
     for number, (name, row) in enumerate(best.iterrows(), start=1):
         axes.plot(row[x], row[y], "D", color=style.BLUE, markersize=6, label=f"{number}  {name}")
-        style.note(axes, str(number), (row[x], row[y]), (-3, 7), ha="right")
+        offset, side = PARETO_SIDES[number % len(PARETO_SIDES)]
+        style.note(axes, str(number), (row[x], row[y]), offset, ha=side)
+    axes.margins(y=0.1)
     n_missing = len(table) - len(shown)
     rest = f" ({n_missing} without these numbers)" if n_missing else ""
     style.legend_below(figure, handlelength=0, markerscale=0,
@@ -240,7 +274,8 @@ def pareto(
                         ylabel=f"{y} (0 to 1)", grid="both")  # fmt: skip
 
 
-def _thumbnail(axes: Axes, picture: Image.Image, caption: str, colour: object) -> None:
+def thumbnail(axes: Axes, picture: Image.Image, caption: str, colour: object) -> None:
+    """A picture with a caption above it, in a frame of a colour."""
     axes.imshow(picture)
     axes.axis("on")
     axes.set(xticks=[], yticks=[])

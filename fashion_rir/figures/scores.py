@@ -1,8 +1,8 @@
 """The figures of notebook 06; each function returns `(figure, axes)`."""
 
+import textwrap
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -10,6 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fashion_rir.figures import style
+from fashion_rir.thesis import ledger
+
+ROW_NAME, COLUMN_NAME = 36, 20  # most letters of a model's name, before it is broken
+
+ALL_COLUMNS = 70  # letters that fit side by side under a figure
+
+VERDICT_COLOURS = dict(zip(
+    ledger.VERDICTS,
+    (style.GREEN, style.PALETTE[9], style.PALETTE[8], style.PALETTE[5], style.ORANGE,
+     style.PALETTE[4], "0.75", "0.92"),
+    strict=True,
+))  # fmt: skip
+
+PROTOCOLS = {"thesis": "query in its own gallery", "held_out": "query taken out"}
 
 
 def between_bounds(
@@ -20,29 +34,40 @@ def between_bounds(
     ceilings: Mapping[str, float],
     title: str,
 ) -> tuple[Figure, Axes]:
-    """Each model's score with its interval, between what knows nothing and what knows all.
+    """Each model's score with its interval, among what knows nothing and what knows all.
 
     Args:
         table: from `tables.retrieval_table`, without floors and ceilings.
         metric: a metric's column in it.
-        floors: scores by name; grey lines.
-        ceilings: likewise; green lines.
+        floors: scores by name; grey squares.
+        ceilings: likewise; green diamonds.
         title: of the figure.
     """
-    figure, axes = style.canvas(1.8 + 0.36 * len(table))
-    places = np.arange(len(table))
-    value = table[metric]
-    error = [value - table[f"{metric} low"], table[f"{metric} high"] - value]
-    axes.errorbar(value, places, xerr=np.maximum(error, 0), fmt="o", color=style.BLUE, capsize=3)
-    for place, number in zip(places, value, strict=True):
-        style.note(axes, f"{number:.3f}", (number, place), (0, 6), ha="center")
-    for bounds, colour in ((floors, style.GREY), (ceilings, style.GREEN)):
-        for dashes, (name, number) in zip(("-", "--", ":", "-."), bounds.items(), strict=False):
-            axes.axvline(number, color=colour, linestyle=dashes, label=f"{name} ({number:.3f})")
-    style.name_rows(axes, table["model"], room=0.7)
-    style.legend_below(figure, ncols=3)
+    rows = [
+        *((name, value, "D", style.GREEN) for name, value in ceilings.items()),
+        *((name, value, "o", style.BLUE)
+          for name, value in zip(table["model"], table[metric], strict=True)),
+        *((name, value, "s", style.GREY) for name, value in floors.items()),
+    ]  # fmt: skip
+    rows.sort(key=lambda row: -row[1])
+    names = [textwrap.fill(name, ROW_NAME) for name, *_ in rows]
+    figure, axes = style.canvas(1.2 + (0.32 if not any("\n" in one for one in names) else 0.4)
+                                * len(rows))  # fmt: skip
+    bounds = table.set_index("model")[[f"{metric} low", f"{metric} high"]]
+    for place, (name, value, marker, colour) in enumerate(rows):
+        low, high = bounds.loc[name] if marker == "o" else (value, value)
+        error = [[max(value - low, 0)], [max(high - value, 0)]]
+        axes.errorbar(value, place, xerr=error, fmt=marker, color=colour, capsize=3)
+        style.note(axes, f"{value:.3f}", (high, place), (7, -3))
+    style.name_rows(axes, names, room=0.7)
+    axes.tick_params(axis="y", labelsize=8)
+    kinds = {"ceiling": ("D", style.GREEN), "model": ("o", style.BLUE),
+             "floor": ("s", style.GREY)}  # fmt: skip
+    for kind, (marker, colour) in kinds.items():
+        axes.plot([], [], marker, color=colour, label=kind)
+    axes.legend(fontsize=8, loc="lower right")
     return style.finish(axes, title=title, xlabel=f"{metric} (0 to 1, 95 % interval over queries)",
-                        ylabel="model", xlim=(0, 1.04))  # fmt: skip
+                        ylabel="model", xlim=(0, 1.12), grid="x")  # fmt: skip
 
 
 def thesis_bars(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
@@ -63,9 +88,9 @@ def thesis_bars(table: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
         labels = ["" if np.isnan(height) else f"{height:.2f}" for height in heights]
         axes.bar_label(bars, labels, fontsize=8)
     axes.set_xticks(places, table.index)
-    axes.legend(fontsize=8)
-    return style.finish(axes, title=title, xlabel="model", ylabel="mAP by articleType (0 to 1)",
-                        ylim=(0, 1.04))  # fmt: skip
+    style.legend_below(figure, ncols=3)
+    return style.finish(axes, title=title, xlabel="model of the thesis",
+                        ylabel="mAP by articleType (0 to 1)", ylim=(0, 1.04))  # fmt: skip
 
 
 def difference_matrix(
@@ -79,19 +104,21 @@ def difference_matrix(
         title: of the figure.
         what: the difference is of, such as `held-out mAP`.
     """
-    figure, axes = style.canvas(1.6 + 0.55 * len(difference))
+    figure, axes = style.canvas(2.2 + 0.55 * len(difference))
     text = difference.map("{:+.3f}".format)
+    widths = (ROW_NAME, min(COLUMN_NAME, ALL_COLUMNS // len(difference)))
+    rows, columns = ([textwrap.fill(name, width) for name in difference] for width in widths)
     limit = float(difference.abs().to_numpy().max()) or 1.0
     sns.heatmap(difference.mask(is_noise), annot=text, fmt="", cmap="PuOr_r", vmin=-limit,
                 vmax=limit, linewidths=0.5, annot_kws={"fontsize": 8},
+                xticklabels=columns, yticklabels=rows,
                 cbar_kws={"label": f"difference in {what}"}, ax=axes)  # fmt: skip
     for row, column in zip(*np.nonzero(is_noise.to_numpy()), strict=True):
         if row != column:
             axes.text(column + 0.5, row + 0.5, "noise", ha="center", va="center", fontsize=8,
                       color="0.3")  # fmt: skip
     axes.set(title=title, xlabel="subtracted", ylabel="model")
-    axes.tick_params(axis="x", rotation=40)
-    plt.setp(axes.get_xticklabels(), ha="right")
+    axes.tick_params(rotation=0, labelsize=8)
     return figure, axes
 
 
@@ -108,9 +135,29 @@ def single_queries(shares: Mapping[str, Mapping[str, float]], *, title: str) -> 
         places = np.arange(11) + width * (number - (len(shares) - 1) / 2)
         heights = [100 * of_hits[str(hits)] for hits in range(11)]
         axes.bar(places, heights, width, color=style.PALETTE[number], label=name, edgecolor="white")
-    axes.legend(fontsize=8)
+    style.legend_below(figure, ncols=2)
     return style.finish(axes, title=title, xlabel="hits among the first ten matches of one query",
                         ylabel="share of queries (%)", xticks=range(11))  # fmt: skip
+
+
+def by_protocol(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[Figure, np.ndarray]:
+    """What each model scores under one protocol after another, a panel for each metric.
+
+    Args:
+        tables: by metric, one row a model, one column a protocol, the mildest first.
+        title: of the figure.
+    """
+    figure, axes = style.panels(3.6, len(tables), title=title)
+    for ax, (metric, table) in zip(axes.flat, tables.items(), strict=True):
+        for number, (name, values) in enumerate(table.iterrows()):
+            ax.plot(values.to_numpy(), label=name if ax is axes.flat[0] else None,
+                    **style.line_style(number))  # fmt: skip
+        ticks = [textwrap.fill(protocol, 12) for protocol in table]
+        ax.set_xticks(range(len(ticks)), ticks, fontsize=8)
+        ax.set_xlim(-0.4, len(ticks) - 0.6)
+        style.finish(ax, xlabel="protocol", ylabel=f"{metric} (0 to 1)", ylim=(0, 1.04), grid="y")
+    style.legend_below(figure, ncols=2)
+    return figure, axes
 
 
 def classes_by_size(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[Figure, Axes]:
@@ -124,7 +171,7 @@ def classes_by_size(tables: Mapping[str, pd.DataFrame], *, title: str) -> tuple[
     for number, (name, table) in enumerate(tables.items()):
         axes.scatter(table["queries"], table["mAP"], s=16, alpha=0.7, label=name,
                      **style.line_style(number))  # fmt: skip
-    axes.legend(fontsize=8)
+    style.legend_below(figure, ncols=3)
     return style.finish(axes, title=title, xlabel="products of the class (log scale)", xscale="log",
                         ylabel="mAP of the class (0 to 1)", ylim=(-0.02, 1.02),
                         grid="both")  # fmt: skip
@@ -145,7 +192,7 @@ def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figur
         chosen = cells[cells["protocol"] == protocol]
         places = [labels.index(label) + offset for label in chosen["label"]]
         axes.scatter(chosen["mAP"], places, color=colour, marker=marker, s=18, alpha=0.6,
-                     label=protocol)  # fmt: skip
+                     label=PROTOCOLS[protocol])  # fmt: skip
     axes.axvline(target, color="black", linewidth=1, label=f"reported: {target:.3f}")
     axes.set_yticks(range(len(labels)), labels)
     style.legend_below(figure, ncols=3)
@@ -154,23 +201,25 @@ def grid_strip(cells: pd.DataFrame, *, target: float, title: str) -> tuple[Figur
                         "average")  # fmt: skip
 
 
-def verdicts_by_chapter(counts: pd.DataFrame, *, title: str) -> tuple[Figure, Axes]:
+def verdicts_by_chapter(
+    counts: pd.DataFrame, *, title: str, ylabel: str = "where the claim stands"
+) -> tuple[Figure, Axes]:
     """Claims of each chapter by verdict, as bars side by side, each part with its number.
 
     Args:
-        counts: from `tables.by_chapter`; the row and the column `all` are left out.
+        counts: from `tables.by_chapter` or `tables.by_tolerance`; the row and the column `all` are
+            left out.
         title: of the figure.
+        ylabel: what the rows are.
     """
-    shown = counts.drop(index="all", columns="all")
+    shown = counts.drop(index="all", columns="all", errors="ignore")
     figure, axes = style.canvas(1.6 + 0.5 * len(shown))
-    colours = (style.GREEN, style.PALETTE[9], style.ORANGE, style.PALETTE[4], "0.75", "0.92")
     left = np.zeros(len(shown))
-    for (verdict, numbers), colour in zip(shown.items(), colours, strict=True):
-        bars = axes.barh(shown.index, numbers, left=left, label=verdict, color=colour,
-                         edgecolor="white")  # fmt: skip
+    for verdict, numbers in shown.items():
+        bars = axes.barh(shown.index, numbers, left=left, label=verdict, edgecolor="white",
+                         color=VERDICT_COLOURS[verdict])  # fmt: skip
         axes.bar_label(bars, [n or "" for n in numbers], label_type="center", fontsize=9)
         left += numbers.to_numpy()
     axes.invert_yaxis()
-    style.legend_below(figure, ncols=3, fontsize=9)
-    return style.finish(axes, title=title, xlabel="number of claims",
-                        ylabel="where the claim stands")  # fmt: skip
+    style.legend_below(figure, ncols=4, fontsize=9)
+    return style.finish(axes, title=title, xlabel="number of claims", ylabel=ylabel)

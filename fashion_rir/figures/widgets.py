@@ -1,7 +1,7 @@
 """What a reader can click on in the notebooks; each has a static picture beside it."""
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -26,7 +26,7 @@ def attribute_explorer(products: pd.DataFrame, columns: Sequence[str]) -> ipywid
     def draw(_: object = None) -> Figure:
         return attribute_table(products, rows.value, across.value)
 
-    return _redrawn([rows, across], draw)
+    return redrawn([rows, across], draw)
 
 
 def attribute_table(products: pd.DataFrame, row: str, column: str) -> Figure:
@@ -39,6 +39,32 @@ def attribute_table(products: pd.DataFrame, row: str, column: str) -> Figure:
     return plots.heatmap_counts(table, title=f"Products by {row} and {column}")[0]
 
 
+def share_sliders(
+    queries: Mapping[str, int],
+    shares: Mapping[str, float],
+    draw: Callable[[int, dict[str, float]], Figure],
+) -> ipywidgets.Widget:
+    """A menu of queries, a slider for the share of each part, and the matches.
+
+    Args:
+        queries: rows by what the menu shows.
+        shares: to begin with, 0 to 1, by part.
+        draw: makes the figure of a row and its shares; all of them 0 is never asked for.
+    """
+    menu = ipywidgets.Dropdown(options=list(queries.items()), description="query")
+    sliders = {
+        part: ipywidgets.FloatSlider(share, min=0, max=1, step=0.01, description=part,
+                                     continuous_update=False)
+        for part, share in shares.items()
+    }  # fmt: skip
+
+    def redraw() -> Figure:
+        chosen = {part: slider.value for part, slider in sliders.items()}
+        return draw(menu.value, chosen if any(chosen.values()) else dict(shares))
+
+    return redrawn([menu, *sliders.values()], redraw)
+
+
 def query_picker(names: dict[str, int], draw: Callable[[int], Figure]) -> ipywidgets.Widget:
     """A menu of products and the retrieval grid of the chosen one.
 
@@ -48,7 +74,7 @@ def query_picker(names: dict[str, int], draw: Callable[[int], Figure]) -> ipywid
     """
     menu = ipywidgets.Dropdown(options=list(names.items()), description="query",
                                layout={"width": "30rem"})  # fmt: skip
-    return _redrawn([menu], lambda: draw(menu.value))
+    return redrawn([menu], lambda: draw(menu.value))
 
 
 def threshold_slider(
@@ -76,10 +102,10 @@ def threshold_slider(
     menu.value = first
     rescale()
     menu.observe(rescale, names="value")
-    return _redrawn([menu, slider], lambda: draw(menu.value, slider.value))
+    return redrawn([menu, slider], lambda: draw(menu.value, slider.value))
 
 
-def _redrawn(controls: list[ipywidgets.Widget], draw: Callable[[], Figure]) -> ipywidgets.Widget:
+def redrawn(controls: list[ipywidgets.Widget], draw: Callable[[], Figure]) -> ipywidgets.Widget:
     """The controls above a picture that is drawn again when one of them changes."""
     picture = ipywidgets.Image(format="png", layout={"max_width": "100%"})
 

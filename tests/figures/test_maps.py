@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
+from PIL import Image
 
 from fashion_rir.errors import ParameterError
 from fashion_rir.figures import maps as figures_maps
@@ -40,7 +41,8 @@ def n_dots(axes: plt.Axes) -> int:
 def test_a_map_has_a_dot_a_product_and_a_legend_with_counts(
     coordinates, values, two_colours
 ) -> None:
-    figure, axes = figures_maps.label_map(coordinates, values, title="A map")
+    heaps = coordinates + 90.0 * pd.factorize(values)[0][:, None]  # each class has its own
+    figure, axes = figures_maps.label_map(heaps, values, title="A map")
     figure.canvas.draw()
     assert n_dots(axes) == 12
     assert axes.get_title() == "A map"
@@ -132,3 +134,34 @@ def test_what_cannot_be_drawn_is_refused(coordinates, values) -> None:
         figures_maps.colour_map(coordinates, values, title="")
     with pytest.raises(ParameterError, match="no map to draw"):
         figures_maps.label_maps({}, title="")
+
+
+def test_a_few_dots_far_away_do_not_move_the_densest_heap():
+    heap = np.array([[0.0, 0], [1, 0], [0.5, 0]])
+    place, held = figures_maps.densest_heap(np.vstack([heap, [[90, 90], [91, 90]]]), radius=2.0)
+    np.testing.assert_allclose(place, [0.5, 0])
+    assert held == 3 / 5
+
+
+def test_a_class_is_named_on_its_heap_and_a_scattered_one_is_not():
+    generator = np.random.default_rng(0)
+    heap, scattered = generator.normal(0, 0.1, (60, 2)), generator.uniform(-9, 9, (60, 2))
+    stray = [[9.0, 9.0]] * 3  # of the heap's class
+    values = pd.Series(["Shirts"] * 63 + ["Socks"] * 60, name="articleType")
+    coordinates = np.vstack([heap, stray, scattered])
+    _, axes = figures_maps.label_map(coordinates, values, title="two classes")
+    named = {text.get_text(): text.xy for text in axes.texts}
+    assert list(named) == ["Shirts"]
+    assert np.linalg.norm(named["Shirts"]) < 1
+
+
+def test_new_photos_stand_as_numbers_on_the_map_and_beside_it():
+    values = pd.Series(["Shirts"] * 40, name="articleType")
+    coordinates = np.random.default_rng(0).normal(size=(40, 2))
+    photos = {"a shirt": Image.new("RGB", (6, 8)), "a sock": Image.new("RGB", (6, 8))}
+    figure, axes = figures_maps.placed_photos(
+        coordinates, values, np.array([[0.0, 0], [1, 1]]), photos, title="two photos"
+    )
+    assert {"1", "2"} <= {text.get_text() for text in axes.texts}
+    titles = [ax.get_title() for part in figure.subfigs for ax in part.axes]
+    assert [title for title in titles if title] == ["1  a shirt", "2  a sock"]

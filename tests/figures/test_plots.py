@@ -40,7 +40,7 @@ def test_long_tail() -> None:
     figure, axes = plots.long_tail(COUNTS, title="Tail")
     assert_labelled(axes, "Tail")
     assert axes.lines[0].get_ydata().tolist() == [1200, 30, 5, 1]
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
 
 
 @pytest.fixture
@@ -143,12 +143,14 @@ def test_threshold_curve() -> None:
 
 def test_recall_against_speed() -> None:
     table = pd.DataFrame(
-        {"index": ["exact", "hnsw"], "measure": ["cosine", "cosine"],
-         "recall@10": [1, 0.9], "queries a second": [10, 900]}
+        {"index": ["exact", "hnsw", "annoy", "hnsw"], "measure": ["cosine"] * 3 + ["manhattan"],
+         "recall@10": [1, 0.9, np.nan, 0.8], "times exact": [1, 90, np.nan, 30]}
     )  # fmt: skip
     figure, axes = plots.recall_against_speed(table, title="Speed")
-    assert_labelled(axes, "Speed")
-    assert legend(axes) == ["exact · cosine", "hnsw · cosine"]
+    assert figure.get_suptitle() == "Speed"
+    assert [ax.get_title() for ax in axes] == ["cosine", "manhattan"]
+    assert legend(axes[0]) == ["exact", "HNSW"]
+    assert axes[1].lines[0].get_xydata().tolist() == [[30, 0.8]]
 
 
 def test_class_precision() -> None:

@@ -18,8 +18,12 @@ def test_scores_stand_between_floors_and_ceilings() -> None:
     table = pd.DataFrame({"model": ["a", "b"], "mAP": [0.5, 0.4], "mAP low": [0.4, 0.3],
                           "mAP high": [0.6, 0.5]})  # fmt: skip
     bounds = {"floors": {"chance": 0.1}, "ceilings": {"photo oracle": 0.99}}
-    text = drawn(*scores.between_bounds(table, "mAP", **bounds, title="t"))
-    assert "0.500" in text and "chance (0.100)" in text and "photo oracle (0.990)" in text
+    figure, axes = scores.between_bounds(table, "mAP", **bounds, title="t")
+    text = drawn(figure, axes)
+    assert "0.500" in text and "0.100" in text and "0.990" in text
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["photo oracle", "a", "b", "chance"]  # the best above
+    assert {"floor", "model", "ceiling"} <= set(text.split())
 
 
 def test_missing_models_leave_a_gap() -> None:
@@ -47,4 +51,13 @@ def test_single_queries_classes_and_grid() -> None:
     cells = pd.DataFrame({"protocol": ["thesis", "held_out"], "label": ["gender", "season"],
                           "mAP": [0.7, 0.3]})  # fmt: skip
     text = drawn(*scores.grid_strip(cells, target=0.708, title="t"))
-    assert "reported: 0.708" in text
+    assert "reported: 0.708" in text and "query in its own gallery" in text
+
+
+def test_each_metric_has_a_panel_of_protocols() -> None:
+    table = pd.DataFrame({"query inside": [0.9, 0.8], "held out": [0.5, 0.4]}, index=["a", "b"])
+    figure, axes = scores.by_protocol({"mAP": table, "hit rate@1": table}, title="t")
+    assert [ax.get_ylabel() for ax in axes.flat] == ["mAP (0 to 1)", "hit rate@1 (0 to 1)"]
+    assert [label.get_text() for label in axes[0, 0].get_xticklabels()] == [
+        "query inside", "held out"]  # fmt: skip
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]

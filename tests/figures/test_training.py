@@ -16,8 +16,10 @@ def drawn(axes) -> dict[str, tuple[list, list]]:
     }
 
 
-def calibration_table(confidence: list[float], accuracy: list[float]) -> pd.DataFrame:
-    return pd.DataFrame({"confidence": confidence, "accuracy": accuracy})
+def calibration_table(
+    confidence: list[float], accuracy: list[float], products: int | list[int] = 500
+) -> pd.DataFrame:
+    return pd.DataFrame({"confidence": confidence, "accuracy": accuracy, "products": products})
 
 
 def test_learning_curves() -> None:
@@ -76,14 +78,22 @@ def test_a_curve_without_the_metric_shows_its_loss() -> None:
 def test_reliability() -> None:
     tables = {"head": calibration_table([0.2, 0.9], [0.1, 0.8]),
               "network": calibration_table([0.5], [0.5])}  # fmt: skip
-    _, axes = training.reliability(tables, title="As sure as right?")
-    assert_labelled(axes, "As sure as right?")
-    assert legend(axes) == ["as sure as right", "head", "network"]
-    assert drawn(axes) == {
+    figure, axes = training.reliability(tables, title="As sure as right?")
+    assert figure.get_suptitle() == "As sure as right?"
+    assert legend(axes[0]) == ["as sure as right", "head", "network"]
+    assert drawn(axes[0]) == {
         "as sure as right": ([0, 1], [0, 1]),
         "head": ([0.2, 0.9], [0.1, 0.8]),
         "network": ([0.5], [0.5]),
     }
+
+
+def test_a_bin_of_few_products_is_counted_and_its_accuracy_not_drawn() -> None:
+    table = calibration_table([0.1, 0.5, 0.9], [1.0, 0.5, 0.9], [1, 40, 900])
+    _, axes = training.reliability({"head": table}, title="Sure?")
+    assert drawn(axes[0])["head"] == ([0.5, 0.9], [0.5, 0.9])
+    (counts,) = axes[1].lines
+    assert list(counts.get_ydata()) == [1, 40, 900]
 
 
 def test_confused_pairs() -> None:
@@ -132,7 +142,7 @@ def test_more_models_than_markers_and_colours() -> None:
     names = [f"model {number}" for number in range(n_models)]
     tables = {name: calibration_table([0.5], [0.5]) for name in names}
     _, axes = training.reliability(tables, title="Many")
-    assert legend(axes)[1:] == names
+    assert legend(axes[0])[1:] == names
     curves = {name: pd.DataFrame({"loss": [1.0]}) for name in names}
     _, axes = training.learning_curves(curves, title="Many")
     assert legend(axes[0]) == names
@@ -158,3 +168,27 @@ def test_metric_by_setting_holds_the_other_settings_fixed() -> None:
     assert drawn(axes[1])["type"] == ([0.1, 0.5], [0.5, 0.3])
     assert list(axes[0].lines[1].get_ydata()) == [0.45, 0.45]
     assert legend(axes[0]) == ["type"]
+
+
+def test_measures_of_two_kinds_have_an_axis_each() -> None:
+    table = pd.DataFrame({"mAP": [0.5, np.nan], "similarity": [0.1, 0.9]}, index=["before", "h"])
+    figure, axes = training.metrics_beside(
+        table, {"found (0 to 1)": ["mAP"], "alike (-1 to 1)": ["similarity"]}, title="Both"
+    )
+    assert figure.get_suptitle() == "Both"
+    assert [ax.get_xlabel() for ax in axes] == ["found (0 to 1)", "alike (-1 to 1)"]
+    assert [list(ax.lines[0].get_xdata()) for ax in axes] == [
+        pytest.approx([0.5, np.nan], nan_ok=True), [0.1, 0.9],
+    ]  # fmt: skip
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["before", "h"]
+    assert legend(axes[0]) == ["mAP", "similarity"]
+    assert axes[0].lines[0].get_marker() != axes[1].lines[0].get_marker()
+
+
+def test_precision_by_share_has_a_line_a_label_and_names_the_part() -> None:
+    table = pd.DataFrame({"type": [0.8, 0.7], "colour": [0.3, 0.5]}, index=[0, 0.5])
+    figure, axes = training.precision_by_share(table.rename_axis("colour's share"), title="Shares")
+    assert [line.get_label() for line in axes.lines] == ["type", "colour"]
+    assert axes.lines[1].get_ydata().tolist() == [0.3, 0.5]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.5"]
+    assert axes.get_xlabel().startswith("colour's share")

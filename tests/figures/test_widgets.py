@@ -84,3 +84,30 @@ def test_the_threshold_slider_follows_the_menu() -> None:
     assert asked[-1] == ("manhattan", 400)
     slider.value = 300
     assert asked[-1] == ("manhattan", 300)
+
+
+def test_share_sliders_draw_the_chosen_query_and_shares() -> None:
+    asked = []
+
+    def draw(row: int, shares: dict[str, float]) -> plt.Figure:
+        asked.append((row, shares))
+        return drawn(row)
+
+    made = widgets.share_sliders({"a shirt": 3, "a tie": 5}, {"type": 1.0, "colour": 0.2}, draw)
+    (menu, kind, colour), _ = parts(made)
+    menu.value = 5
+    colour.value = 0.5
+    assert asked == [(3, {"type": 1.0, "colour": 0.2}), (5, {"type": 1.0, "colour": 0.2}),
+                     (5, {"type": 1.0, "colour": 0.5})]  # fmt: skip
+
+
+def test_share_sliders_that_are_all_at_zero_draw_the_first_shares() -> None:
+    asked = []
+
+    def draw(row: int, shares: dict[str, float]) -> plt.Figure:
+        asked.append(shares)
+        return drawn(row)
+
+    (_, kind), _ = parts(widgets.share_sliders({"a shirt": 3}, {"type": 1.0}, draw))
+    kind.value = 0
+    assert asked[-1] == {"type": 1.0}
