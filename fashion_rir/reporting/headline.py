@@ -1,6 +1,6 @@
 """The models of a profile by mAP, one table for each set of products that was searched."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import pandas as pd
 from markupsafe import Markup
@@ -15,7 +15,7 @@ MOST_ROWS = 8  # of the report; the rest is folded
 
 def scores(
     records: Sequence[Record], *, protocol: str = "held_out", label: str = "articleType",
-    with_seed: bool = True,
+    with_seed: bool = True, collapsed: Container[str] = (),
 ) -> pd.DataFrame:  # fmt: skip
     """The models of one set of products, the best first.
 
@@ -24,6 +24,7 @@ def scores(
         protocol: one of `protocols.PROTOCOLS`.
         label: what makes a product relevant.
         with_seed: whether models' names say the seed.
+        collapsed: as for `shown`.
 
     Returns:
         `tables.retrieval_table` with the models' names in words, each its own.
@@ -32,18 +33,22 @@ def scores(
         RecordError: a record was not scored so.
     """
     models = [record["inputs"]["model"] for record in records]
-    named = words.distinct(models, with_seed=with_seed)
+    named = [
+        f"{name} (collapsed: says nothing of its method)" if model["model"] in collapsed else name
+        for name, model in zip(words.distinct(models, with_seed=with_seed), models, strict=True)
+    ]
     return tables.retrieval_table(
         [_with_name(record, name) for record, name in zip(records, named, strict=True)],
         protocol=protocol, label=label, metrics=METRICS,
     )  # fmt: skip
 
 
-def shown(records: Sequence[Record]) -> dict[str, object]:
+def shown(records: Sequence[Record], *, collapsed: Container[str] = ()) -> dict[str, object]:
     """What the report says of the models of one set of products.
 
     Args:
         records: of kind `retrieval`, of one data hash.
+        collapsed: the models' names whose training came to nothing; it is said beside their scores.
 
     Returns:
         `of_all`, how the sentence on the table begins; `weights`, those that were trained;
@@ -54,7 +59,7 @@ def shown(records: Sequence[Record]) -> dict[str, object]:
         RecordError: a record was not scored by articleType, held out.
     """
     inputs = records[0]["inputs"]
-    table = scores(records, with_seed=False)
+    table = scores(records, with_seed=False, collapsed=collapsed)
     weights = tables.trained_weights(table["weights"])
     rows = _seeds_together(table)
     return {

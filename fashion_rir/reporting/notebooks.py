@@ -82,7 +82,9 @@ def _execute(notebook: NotebookNode, path: Path) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     )
     try:
-        client.execute(env=os.environ | ENVIRONMENT)
+        # What is committed is what everyone sees: without the real catalogue's photos.
+        own = {name: value for name, value in os.environ.items() if name != "FASHION_RIR_ARCHIVE"}
+        client.execute(env=own | ENVIRONMENT)
     except CellExecutionError as error:
         failed = [cell.id for cell in notebook.cells if _has_failed(cell)]
         raise FashionRirError(

@@ -4,19 +4,22 @@ Everything is embedded: the pages read offline, on a phone, in the dark and on p
 study was only partly run, the pages say what is missing.
 """
 
+import base64
 import itertools
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 from markupsafe import Markup
 
-from fashion_rir.errors import RecordError
-from fashion_rir.reporting import cards, headline, notebook_pages, pages
+from fashion_rir.errors import FashionRirError, RecordError
+from fashion_rir.reporting import answers, cards, headline, notebook_pages, pages, readme
 from fashion_rir.system import write_text
-from fashion_rir.thesis import claims, ledger
+from fashion_rir.thesis import claims, ledger, models, setups
+from fashion_rir.thesis import index as thesis_index
 from fashion_rir.workspace import records as result_records
 from fashion_rir.workspace.folders import Workspace
 
@@ -31,6 +34,8 @@ MOST_NAMED = 5  # records that the index names as missing
 SIGNS = {
     ledger.REPRODUCED: "✓",
     ledger.SAME_DIRECTION: "≈",
+    ledger.INCONCLUSIVE: "?",
+    ledger.DIFFERENT_SETUP: "≠",
     ledger.NOT_REPRODUCED: "✗",
     ledger.CONTRADICTS: "⚡",
     ledger.NOT_TESTABLE: "–",
@@ -60,11 +65,13 @@ def write(workspace: Workspace) -> Path:
     notebooks, missing = _write_notebooks(workspace)
     card_titles, missing_cards = _write_cards(workspace)
     verdicts, missing_claims = _write_ledger(workspace)
-    index = folder(workspace) / "index.html"
+    index, full = folder(workspace) / "index.html", replace(workspace, profile="full")
     text = pages.render(
         "index.html",
         title=f"Reverse image search in a fashion catalogue: profile {workspace.profile}",
         profile=workspace.profile,
+        answers=[] if workspace.is_own else answers.answers(full),
+        figure=_figure(full),
         headline=_headline(workspace),
         names=NAMES,
         has_glossary=_write_glossary(workspace),
@@ -91,8 +98,7 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
         "ledger.html",
         title=f"The thesis, claim by claim: profile {profile}",
         up="",
-        note=ledger.DEMO.strip("*") if profile == "demo" else "",
-        counts=ledger.summary(table).to_dict(),
+        counts=ledger.summary(table, with_asides=True).to_dict(),
         n_claims=len(table),
         chapters=[(chapter, list(found)) for chapter, found in chapters],
         signs=SIGNS,
@@ -100,11 +106,19 @@ def ledger_page(table: pd.DataFrame, profile: str) -> str:
     )
 
 
+def _figure(full: Workspace) -> str:
+    """The headline figure of the full run in base64; nothing if it is not there."""
+    path = full.figures / readme.FIGURE
+    return base64.b64encode(path.read_bytes()).decode() if path.exists() else ""
+
+
 def _headline(workspace: Workspace) -> dict[str, object]:
     """One table for each set of products that was searched, the largest first; or a fault."""
     try:
         groups = result_records.read_by_products(workspace.results, "retrieval")
-        return {"tables": [headline.shown(records) for records in groups], "fault": ""}
+        broken = setups.collapsed(workspace.results)
+        shown = [headline.shown(records, collapsed=broken) for records in groups]
+        return {"tables": shown, "fault": ""}
     except RecordError as error:
         return {"tables": [], "fault": error}
 
@@ -112,7 +126,7 @@ def _headline(workspace: Workspace) -> dict[str, object]:
 def _write_notebooks(workspace: Workspace) -> tuple[dict[str, str], list[str]]:
     """What each notebook that was run asks, by its name, and what is missing."""
     executed = folder(workspace) / "notebooks"
-    study = (workspace.root / "notebooks").glob("[0-9][0-9]-*.ipynb")
+    study = (workspace.root / "notebooks").glob("[0-9][0-9]*.ipynb")
     names = sorted({path.stem for path in (*study, *executed.glob("*.ipynb"))})
     questions, missing = {}, []
     for name in names:
@@ -170,27 +184,51 @@ def _html(markdown: str) -> Markup:
 
 
 def _write_ledger(workspace: Workspace) -> tuple[dict[str, object], list[str]]:
-    """What the index says of the ledger, and what is missing."""
+    """What the index says of the ledger, and what is missing; the thesis' index is written too."""
+    judge = ledger.judge(workspace)
     try:
-        table = ledger.verdicts(claims.load(), workspace.results)
+        table = ledger.judged(workspace)
         ledger.write(workspace, table)
     except RecordError as error:
         return {"fault": error}, []
-    write_text(folder(workspace) / "ledger.html", ledger_page(table, workspace.profile))
-    missing = _waiting(ledger.coverage(claims.load(), workspace.results), workspace.profile)
-    return {"counts": ledger.summary(table).to_dict(), "n_claims": len(table)}, missing
+    write_text(folder(workspace) / "ledger.html", ledger_page(table, judge.profile))
+    missing = _waiting(ledger.coverage(claims.load(), judge.results))
+    try:
+        write_text(folder(workspace) / "thesis.html", thesis_page(workspace, table))
+    except FashionRirError as error:  # a file among the notebooks that is none
+        missing.append(f"From the thesis to the notebooks: {error}")
+    counts = ledger.summary(table)
+    return {"counts": counts.to_dict(), "n_claims": int(counts.sum())}, missing
 
 
-def _waiting(coverage: Mapping[str, list[str]], profile: str) -> list[str]:
+def thesis_page(workspace: Workspace, table: pd.DataFrame) -> str:
+    """Every table and figure of the thesis, with links to our cell and to its verdicts.
+
+    Args:
+        workspace: of the profile; the pages of its notebooks are linked where they are.
+        table: from `ledger.judged`.
+
+    Raises:
+        FashionRirError: a notebook cannot be read.
+    """
+    study = sorted((workspace.root / "notebooks").glob(thesis_index.NOTEBOOKS))
+    found = thesis_index.find(study)
+    claim_ids = table.drop_duplicates("where").set_index("where")["id"]
+    rows = [
+        {"name": name, "shows": what, "cell": found.get(name), "claim": claim_ids.get(name, ""),
+         "verdict": thesis_index.in_short(thesis_index.verdicts_of(table, name))}
+        for name, what in thesis_index.shown().items()
+    ]  # fmt: skip
+    pages_there = {path.stem for path in (folder(workspace) / "notebooks").glob("*.ipynb")}
+    return pages.render("thesis.html", title="From the thesis to the notebooks", up="", rows=rows,
+                        models=models.table().reset_index(), pages_there=pages_there)  # fmt: skip
+
+
+def _waiting(coverage: Mapping[str, list[str]]) -> list[str]:
     """What the ledger lacks, in one sentence; the ledger itself names the record of each claim."""
     if not coverage:
         return []
     n_claims = len({claim_id for ids in coverage.values() for claim_id in ids})
     first = ", ".join(itertools.islice(coverage, MOST_NAMED))
     rest = f" and {len(coverage) - MOST_NAMED} more" if len(coverage) > MOST_NAMED else ""
-    if profile != "demo":
-        return [f"Ledger: {n_claims} claims wait for {len(coverage)} records: {first}{rest}."]
-    return [
-        f"Ledger: {n_claims} claims ask for records of the full run, which the profile demo "
-        f"does not make: {first}{rest}. That is no fault."
-    ]
+    return [f"Ledger: {n_claims} claims wait for {len(coverage)} records: {first}{rest}."]

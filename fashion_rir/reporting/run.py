@@ -23,7 +23,7 @@ THREADS = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 def notebooks(workspace: Workspace) -> list[Path]:
     """The study's notebooks, in order."""
-    return sorted((workspace.root / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+    return sorted((workspace.root / "notebooks").glob("[0-9][0-9]*.ipynb"))
 
 
 def choose(
@@ -157,6 +157,6 @@ def _execute(
 
 def _position(every: list[Path], name: str) -> int:
     for position, notebook in enumerate(every):
-        if name in (notebook.stem, notebook.stem[:2], notebook.name):
+        if name in (notebook.stem, notebook.stem.partition("-")[0], notebook.name):
             return position
     raise unknown_name("notebook", name, [notebook.stem for notebook in every])

@@ -1,5 +1,6 @@
 """report: the pages say what is there and what is missing, and fetch nothing."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -59,13 +60,21 @@ def test_records_of_another_protocol_are_not_enough(tmp_path: Path) -> None:
     assert "Not there yet: The record vgg16-cosine has nothing on" in page(workspace)
 
 
-@pytest.mark.parametrize(("profile", "warns"), [("demo", True), ("sample", False)])
-def test_the_demo_s_numbers_are_said_to_carry_no_meaning(
-    tmp_path: Path, profile: str, warns: bool
-) -> None:
-    found = page(Workspace(tmp_path, profile))
-    assert ("they carry no meaning" in found) == warns
-    assert f"profile {profile}</title>" in found
+def test_the_first_page_answers_before_it_lists(tmp_path: Path) -> None:
+    full = Path(__file__).parents[2] / "reports" / "full"
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "full").symlink_to(full)
+    found = page(Workspace(tmp_path, "sample"))
+    assert "profile sample</title>" in found
+    places = [
+        found.index(text) for text in ("Does a photo find", "data:image/png", "<h2>Retrieval")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("profile", ["quick", "sample"])
+def test_the_index_names_its_profile(tmp_path: Path, profile: str) -> None:
+    assert f"profile {profile}</title>" in page(Workspace(tmp_path, profile))
 
 
 def write_executed(workspace: Workspace, name: str, *outputs: dict, source: str = "1") -> None:
@@ -104,7 +113,7 @@ def test_a_long_table_is_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_figure_is_described_by_its_title_or_its_section(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     write_executed(
         workspace, "01-titled", picture(), source='plot(title=f"Maps, profile {profile}")'
     )
@@ -115,14 +124,14 @@ def test_a_figure_is_described_by_its_title_or_its_section(tmp_path: Path) -> No
     texts = [alt_of(path.read_text(encoding="utf-8")) for path in sorted(place.glob("*.html"))]
     rest = ". The numbers behind it stand in the tables beside it."
     assert texts == [
-        [f"Figure: Maps, profile demo{rest}"],
+        [f"Figure: Maps, profile quick{rest}"],
         [f"Figure in the section 'A section'{rest}"],
         [f"Figure in the section 'A section'{rest}"],
     ]
 
 
 def test_what_was_not_run_is_said(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     write_executed(workspace, "01-run")
     failed = new_output("error", ename="ValueError", evalue="no", traceback=["no"])
     write_executed(workspace, "02-failed", failed)
@@ -133,7 +142,7 @@ def test_what_was_not_run_is_said(tmp_path: Path) -> None:
     found = page(workspace)
     assert '<a href="notebooks/01-run.html">01-run</a>: What is there?' in found
     assert "02-failed: it stopped before its end" in found
-    assert "03-never: not run with the profile demo." in found
+    assert "03-never: not run with the profile quick." in found
     assert "04-broken: 04-broken.ipynb is no notebook" in found
     assert "01-run: " not in found.partition("Not there yet")[2]
 
@@ -160,18 +169,11 @@ def test_the_ledger_shows_every_claim_and_filters_by_verdict(tmp_path: Path) -> 
 
 
 def test_the_index_names_the_records_that_the_ledger_lacks() -> None:
-    assert report._waiting({}, "full") == []
+    assert report._waiting({}) == []
     coverage = {"first": ["a", "b"], "second": ["b"]}
-    assert report._waiting(coverage, "full") == [
-        "Ledger: 2 claims wait for 2 records: first, second."
-    ]
+    assert report._waiting(coverage) == ["Ledger: 2 claims wait for 2 records: first, second."]
     coverage = {str(n): ["a"] for n in range(7)}
-    assert report._waiting(coverage, "full")[0].endswith("7 records: 0, 1, 2, 3, 4 and 2 more.")
-    assert "fault" not in report._waiting(coverage, "sample")[0]
-    assert report._waiting(coverage, "demo") == [
-        "Ledger: 1 claims ask for records of the full run, which the profile demo does not make: "
-        "0, 1, 2, 3, 4 and 2 more. That is no fault."
-    ]
+    assert report._waiting(coverage)[0].endswith("7 records: 0, 1, 2, 3, 4 and 2 more.")
 
 
 def test_the_words_of_the_report_are_explained(tmp_path: Path) -> None:
@@ -183,15 +185,36 @@ def test_the_words_of_the_report_are_explained(tmp_path: Path) -> None:
     assert "<td>feature store</td>" in text and "Licence" not in text
 
 
-@pytest.mark.parametrize(("profile", "warns"), [("demo", True), ("full", False)])
-def test_the_demo_s_ledger_says_that_it_means_nothing(
-    tmp_path: Path, profile: str, warns: bool
-) -> None:
-    workspace = Workspace(tmp_path, profile)
+def test_the_ledger_of_the_quick_profile_is_that_of_the_full_run(tmp_path: Path) -> None:
+    committed = ROOT / "reports" / "full" / "results"
+    shutil.copytree(committed, Workspace(tmp_path, "full").results)
+    found = page(Workspace(tmp_path, "quick"))
+    assert "by the committed records of the full run" in found
+    quick, full = (json.loads((tmp_path / "reports" / profile / "ledger.json").read_text("utf-8"))
+                   for profile in ("quick", write_full(tmp_path)))  # fmt: skip
+    assert quick == full
+    assert quick["summary"]["reproduced"] > 30
+
+
+def write_full(root: Path) -> str:
+    ledger.write(Workspace(root, "full"))
+    return "full"
+
+
+def test_the_thesis_page_links_the_cell_and_the_claim(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path, "full")
+    (tmp_path / "notebooks").mkdir()
+    cell = new_code_cell('draw(title="Bars (Figure 5.2.10)")', id="a1b2c3d4")
+    nbformat.write(new_notebook(cells=[cell]), tmp_path / "notebooks" / "06-run.ipynb")
     page(workspace)
-    for name in ("ledger.html", "ledger.md", "ledger.json"):  # all written at the end of a run
-        text = (report.folder(workspace) / name).read_text(encoding="utf-8")
-        assert ("Its verdicts mean nothing" in text) == warns, name
+    text = (report.folder(workspace) / "thesis.html").read_text(encoding="utf-8")
+    assert "06-run, cell 1" in text and "notebooks/06-run.html" not in text  # was not run
+    write_executed(workspace, "06-run")
+    page(workspace)
+    text = (report.folder(workspace) / "thesis.html").read_text(encoding="utf-8")
+    assert '<a href="notebooks/06-run.html#cell-id=a1b2c3d4">06-run</a>' in text
+    claim = next(one for one in claims.load() if one.where == "Figure 5.2.10")
+    assert f'href="ledger.html#{claim.id}"' in text
 
 
 def test_every_verdict_has_a_sign_beside_its_colourless_word() -> None:
@@ -211,7 +234,7 @@ def test_the_report_of_the_committed_records_has_all_parts(tmp_path: Path) -> No
 
 
 def test_no_page_fetches_anything(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path, "demo")
+    workspace = Workspace(tmp_path, "quick")
     write_executed(workspace, "01-run", picture(), source='plot(title="A title")')
     page(workspace)
     pages = list(report.folder(workspace).rglob("*.html"))

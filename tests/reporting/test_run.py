@@ -14,7 +14,7 @@ from fashion_rir.reporting import report, run
 from fashion_rir.reporting.notebooks import METADATA, WIDGET_NOTE
 from fashion_rir.workspace.folders import Workspace
 
-PARAMETERS = 'profile = "demo"\nseed = 1'
+PARAMETERS = 'profile = "quick"\nseed = 1'
 PROFILE = """
 notebooks:
   01-good: {seed: 77}
@@ -40,12 +40,12 @@ def write_notebook(path: Path, sources: list[str]) -> None:
 def write_project(root: Path) -> Workspace:
     (root / "notebooks").mkdir(parents=True)
     (root / "profiles").mkdir()
-    (root / "profiles" / "demo.yaml").write_text(PROFILE, encoding="utf-8")
+    (root / "profiles" / "quick.yaml").write_text(PROFILE, encoding="utf-8")
     write_notebook(root / "notebooks" / "01-good.ipynb", GOOD)
     write_notebook(root / "notebooks" / "02-fails.ipynb", FAILS)
     write_notebook(root / "notebooks" / "03-never.ipynb", [])
     (root / "notebooks" / "scratch.ipynb").write_text("not numbered, so not of the study")
-    return Workspace(root, "demo")
+    return Workspace(root, "quick")
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_a_notebook_that_fails_is_named_with_its_cell(broken_off) -> None:
     # Cell 4: behind the parameters, the profile's parameters and 1 + 1.
     assert message == (
         "02-fails.ipynb stopped in cell 4: ValueError: two lines. Mend it and go on with "
-        f"`fashion-rir study --profile demo --from 02`; the output is in {output}."
+        f"`fashion-rir study --profile quick --from 02`; the output is in {output}."
     )
     assert lines[0] == "[1/3] 01-good ..."
     assert lines[1].startswith("[1/3] 01-good done in ")
@@ -95,7 +95,7 @@ def test_what_ran_before_is_kept_with_the_profile_s_parameters(broken_off) -> No
     executed = report.folder(broken_off[0]) / "notebooks"
     notebooks = sorted(path.name for path in executed.glob("*.ipynb"))
     assert notebooks == ["01-good.ipynb", "02-fails.ipynb"]
-    assert "the seed of demo is 77" in (executed / "01-good.ipynb").read_text(encoding="utf-8")
+    assert "the seed of quick is 77" in (executed / "01-good.ipynb").read_text(encoding="utf-8")
     source = broken_off[0].root / "notebooks" / "01-good.ipynb"
     assert "seed = 77" in (executed / "01-good.ipynb").read_text(encoding="utf-8")
     assert "seed = 77" not in source.read_text(encoding="utf-8")
@@ -105,7 +105,7 @@ def test_a_page_of_the_report_needs_no_network(broken_off) -> None:
     index = report.write(broken_off[0])
     assert 'href="notebooks/01-good.html"' in index.read_text(encoding="utf-8")
     page = (index.parent / "notebooks" / "01-good.html").read_text(encoding="utf-8")
-    assert "the seed of demo is 77" in page
+    assert "the seed of quick is 77" in page
     assert "data:image/png;base64," in page
     assert WIDGET_NOTE in page
     assert "<title>01-good</title>" in page
@@ -120,7 +120,7 @@ def test_the_project_may_lie_in_any_folder(tmp_path: Path, name: str) -> None:
     workspace = write_project(tmp_path / name)
     index = run.run(workspace, run.choose(workspace, only="01"), say=lambda line: None)
     executed = index.parent / "notebooks" / "01-good.ipynb"
-    assert "the seed of demo is 77" in executed.read_text(encoding="utf-8")
+    assert "the seed of quick is 77" in executed.read_text(encoding="utf-8")
     assert executed.is_relative_to(tmp_path / name)
 
 
@@ -169,7 +169,7 @@ def test_a_notebook_whose_kernel_died_is_not_shown_as_complete(tmp_path: Path) -
 
 
 def test_a_parameter_that_a_notebook_does_not_have_is_refused(workspace: Workspace) -> None:
-    profile = workspace.root / "profiles" / "demo.yaml"
+    profile = workspace.root / "profiles" / "quick.yaml"
     profile.write_text("notebooks:\n  01-good: {sed: 77}", encoding="utf-8")
     with pytest.raises(ParameterError, match=r"01-good\.ipynb 'sed'; did you mean 'seed'"):
         run.run(workspace, run.choose(workspace, only="01"))
@@ -177,13 +177,13 @@ def test_a_parameter_that_a_notebook_does_not_have_is_refused(workspace: Workspa
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [("profile: [demo]", "09-thesis-ledger must be text"), ("sed: 1", "did you mean 'seed'")],
+    [("profile: [quick]", "09-thesis-ledger must be text"), ("sed: 1", "did you mean 'seed'")],
 )
 def test_parameters_are_checked_before_the_first_notebook_runs(
     workspace: Workspace, given: str, message: str
 ) -> None:
     write_notebook(workspace.root / "notebooks" / "09-thesis-ledger.ipynb", [])
-    profile = workspace.root / "profiles" / "demo.yaml"
+    profile = workspace.root / "profiles" / "quick.yaml"
     profile.write_text(f"{PROFILE}  09-thesis-ledger: {{{given}}}\n", encoding="utf-8")
     said: list[str] = []
     with pytest.raises(ParameterError, match=message):
