@@ -9,6 +9,7 @@ difference of numbers with decimals, and whatever is beyond the tolerance, which
 
 import argparse
 import contextlib
+import functools
 import itertools
 import json
 import math
@@ -38,6 +39,9 @@ ARITHMETICS = {
     "no oneDNN, AVX2, two threads": {"TF_ENABLE_ONEDNN_OPTS": "0", **AVX2},
     "oneDNN, two threads": {"TF_ENABLE_ONEDNN_OPTS": "1", "OPENBLAS_CORETYPE": "SkylakeX"},
 }
+# Run in every arithmetic. The others train or map for minutes; `--all` runs them, too.
+LIGHT = ("01", "03", "06", "06b")
+
 FARTHEST = 0.1  # what is farther apart is another choice, not another sum: it stays a fault
 
 USUAL = 2  # how many of them are run if not all are asked for
@@ -46,18 +50,23 @@ USUAL = 2  # how many of them are run if not all are asked for
 def main() -> None:
     """Run them, and fail where a notebook differs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--all", action="store_true", help=f"all, not the first {USUAL} only")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help=f"all notebooks in all of them, not the light ones in the first {USUAL}",
+    )
     parser.add_argument("--write", action="store_true", help="derive the wider tolerances anew")
     parser.add_argument("--keep", type=Path, help="run there, and take what an earlier run left")
     given = parser.parse_args()
     names = list(ARITHMETICS)[: None if given.all else USUAL]
+    chosen = [path for path in NOTEBOOKS if given.all or path.stem.partition("-")[0] in LIGHT]
     with place(given.keep) as folder, ThreadPoolExecutor(usable_cores()) as pool:
         homes = [folder / name.replace(", ", "-").replace(" ", "-") for name in names]
-        list(pool.map(run, names, homes))
+        list(pool.map(functools.partial(run, notebooks=chosen), names, homes))
         if given.write:
-            write_tolerances(homes)
+            write_tolerances(homes, chosen)
         faults = [fault for name, home in zip(names, homes, strict=True)
-                  for fault in differences(name, home)]  # fmt: skip
+                  for fault in differences(name, home, chosen)]  # fmt: skip
     print(*faults, sep="\n")
     sys.exit(bool(faults))
 
@@ -72,16 +81,17 @@ def place(kept: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def run(name: str, folder: Path) -> None:
-    """Run the study in an arithmetic, if it was not run there before."""
-    if study_runs.executed(folder, NOTEBOOKS[-1]).exists():
+def run(name: str, folder: Path, *, notebooks: list[Path]) -> None:
+    """Run notebooks in an arithmetic, if they were not run there before."""
+    if study_runs.executed(folder, notebooks[-1]).exists():
         return
     begun = time.monotonic()
-    with study_runs.start(folder, environment=variables(name)) as process:
+    environment = variables(name)
+    with study_runs.start(folder, notebooks=notebooks, environment=environment) as process:
         said = [f"{name}: {line}" for line in process.stdout]
     if process.returncode:
         sys.exit("".join(said[-3:]))
-    print(f"{name}: all notebooks in {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"{name}: {len(notebooks)} notebooks in {time.monotonic() - begun:.0f} s", flush=True)
 
 
 def variables(name: str) -> dict[str, str]:
@@ -98,13 +108,13 @@ def variables(name: str) -> dict[str, str]:
     return found
 
 
-def write_tolerances(homes: list[Path]) -> None:
+def write_tolerances(homes: list[Path], notebooks: list[Path]) -> None:
     """Write for each cell whose numbers are farther apart than half the tolerance: twice as far.
 
     A number that is farther than `FARTHEST` from the committed one does not count.
     """
     largest: dict[str, float] = {}
-    for home, path in itertools.product(homes, NOTEBOOKS):
+    for home, path in itertools.product(homes, notebooks):
         compared = compare_notebooks(read(study_runs.executed(home, path)), read(path))
         for cell, one in compared.items():
             if one.tolerance:  # and not a committed record's, where only rounding differs
@@ -120,14 +130,14 @@ def write_tolerances(homes: list[Path]) -> None:
           f"{max(wider.values(), default=0)} at most: {WIDER_PATH}")  # fmt: skip
 
 
-def differences(name: str, folder: Path) -> list[str]:
+def differences(name: str, folder: Path, notebooks: list[Path]) -> list[str]:
     """Print how far each notebook is from the committed one.
 
     Returns:
         What is beyond the tolerance, one line each.
     """
     faults = []
-    for path in NOTEBOOKS:
+    for path in notebooks:
         found = compare_notebooks(read(study_runs.executed(folder, path)), read(path))
         pairs = [(near.distance, near, cell) for cell, one in found.items() for near in one.numbers]
         if pairs:

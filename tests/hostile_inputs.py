@@ -383,7 +383,7 @@ def _use_store(folder: Path, spoil: Callable[[bytes], bytes] | str) -> None:
 def _records() -> Iterator[Case]:
     none = r"a.json is no result record .*delete it and run its notebook again"
     part = r"a.json is no whole result record"
-    record = result_records.make_record("kind", "a", {"profile": "demo", "data_hash": "x"}, value=1)
+    record = result_records.make_record("kind", "a", {"profile": "p", "data_hash": "x"}, value=1)
     whole = json.dumps(record).encode()
     found = {
         "zero bytes": (b"", none),
@@ -398,7 +398,7 @@ def _records() -> Iterator[Case]:
             json.dumps({k: v for k, v in record.items() if k != "inputs"}).encode(), part),
         "whose inputs are a list": (json.dumps(record | {"inputs": []}).encode(), part),
         "whose inputs lack the catalogue": (
-            json.dumps(record | {"inputs": {"profile": "demo"}}).encode(), part),
+            json.dumps(record | {"inputs": {"profile": "quick"}}).encode(), part),
         "as it was": (whole, READ),
     }  # fmt: skip
     for name, (data, message) in found.items():
@@ -420,7 +420,7 @@ def _read_scores(folder: Path, data: bytes) -> None:
     from fashion_rir.studies import scoring
     from fashion_rir.workspace.folders import Workspace
 
-    workspace = Workspace(folder, "demo")
+    workspace = Workspace(folder, "quick")
     workspace.scores.mkdir(parents=True)
     (workspace.scores / "a.parquet").write_bytes(data)
     scoring.read_scores(workspace, "a", protocol="held_out", label="articleType")

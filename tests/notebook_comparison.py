@@ -2,9 +2,7 @@
 
 Words, whole numbers, and which rows a table has must be the same. A number with decimals may
 differ by the tolerance, since processors add in different orders; by that it may also change its
-place in a sorted table. What is read from committed records, under the heading of the real
-catalogue, may differ in the last digit that is shown, by rounding. What is measured in time differs
-from run to run and is left out.
+place in a sorted table. What is measured in time differs from run to run and is left out.
 """
 
 import json
@@ -27,8 +25,6 @@ TOLERANCE = 0.002
 # twice the largest difference of each cell here.
 WIDER_PATH = Path(__file__).parent / "tolerances.json"
 WIDER: dict[str, float] = json.loads(WIDER_PATH.read_text(encoding="utf-8"))
-
-REAL = "## On the real catalogue"  # what follows is read from records
 
 KINDS = ("text/html", "text/markdown", "text/plain")  # the first that is there is compared
 
@@ -101,18 +97,17 @@ class Comparison:
                 self.text(cell, before)
 
 
-def compare(found: NotebookNode, committed: NotebookNode, *, is_record: bool = False) -> Comparison:
+def compare(found: NotebookNode, committed: NotebookNode) -> Comparison:
     """Compare the outputs of one code cell.
 
     Args:
         found: the cell as it is now.
         committed: the same cell as it was; if it is tagged as a matter of time, all passes.
-        is_record: whether it shows committed records, so that only rounding may differ.
 
     Returns:
         What differs.
     """
-    comparison = Comparison(0.0 if is_record else WIDER.get(committed.id, TOLERANCE))
+    comparison = Comparison(WIDER.get(committed.id, TOLERANCE))
     if TIMED in committed.metadata.get("tags", []):
         return comparison
     now, before = _outputs(found), _outputs(committed)
@@ -140,13 +135,11 @@ def compare_notebooks(found: NotebookNode, committed: NotebookNode) -> dict[str,
         What differs, by the cells' ids.
     """
     now = {cell.id: cell for cell in found.cells}
-    compared, is_record = {}, False
+    compared = {}
     for cell in committed.cells:
-        if REAL in cell.source.splitlines():
-            is_record = True
         if cell.cell_type == "code" and cell.outputs:
             if cell.id in now and now[cell.id].source == cell.source:
-                compared[cell.id] = compare(now[cell.id], cell, is_record=is_record)
+                compared[cell.id] = compare(now[cell.id], cell)
             else:
                 compared[cell.id] = Comparison(0.0, ["the cell was changed behind the run"])
     return compared

@@ -13,7 +13,11 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).parents[1]
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]-*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]*.ipynb"))
+
+
+# Of the exercises, each by the name of its notebook.
+SOLUTIONS = ROOT / "notebooks" / "solutions"
 
 
 def read(path: Path) -> NotebookNode:
@@ -54,6 +58,11 @@ def modules_of_extras() -> list[str]:
     )
 
 
+def without_archive() -> dict[str, str]:
+    """This process' environment, where the real catalogue's photos are not at hand."""
+    return {name: value for name, value in os.environ.items() if name != "FASHION_RIR_ARCHIVE"}
+
+
 def start(
     folder: Path,
     *options: str,
@@ -83,5 +92,5 @@ def start(
     return subprocess.Popen(
         [*command, *options], cwd=folder, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        env=os.environ | {"FASHION_RIR_HOME": str(folder), **(environment or {})},
+        env=without_archive() | {"FASHION_RIR_HOME": str(folder), **(environment or {})},
     )  # fmt: skip

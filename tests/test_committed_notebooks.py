@@ -12,6 +12,10 @@ import pytest
 import study_runs
 from study_runs import NOTEBOOKS, read
 
+from fashion_rir.reporting.notebooks import execute_and_clean
+
+FAULTS = "figure-faults.jsonl"  # of texts that are cut off or cover each other
+
 LEAST_COMPARED = 0.85  # of the cells with an output; the rest is a matter of time
 
 
@@ -26,11 +30,18 @@ def study(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     names = dict.fromkeys(study_runs.modules_of_extras())
     (blocked / "sitecustomize.py").write_text(f"import sys\nsys.modules.update({names})\n")
     path = os.pathsep.join([str(blocked), os.environ["PYTHONPATH"]])
+    startup = folder / "ipython" / "profile_default" / "startup"  # run by each notebook's kernel
+    startup.mkdir(parents=True)
+    file = str(folder / FAULTS)
+    watched = f"import figure_faults\nfigure_faults.watch({file!r})"
+    (startup / "figures.py").write_text(watched, encoding="utf-8")
     capture = request.config.pluginmanager.getplugin("capturemanager")
     said = []
     with (
         capture.global_and_fixture_disabled(),
-        study_runs.start(folder, environment={"PYTHONPATH": path}) as process,
+        study_runs.start(
+            folder, environment={"PYTHONPATH": path, "IPYTHONDIR": str(folder / "ipython")}
+        ) as process,
     ):
         for line in process.stdout:
             said.append(line)
@@ -56,6 +67,24 @@ def compared(study: Path) -> dict[str, dict[str, comparison.Comparison]]:
 )  # fmt: skip
 def test_the_study_shows_what_is_committed(compared, path, cell):
     assert compared[path.stem][cell].faults == []
+
+
+@pytest.mark.study
+def test_every_figure_of_the_study_can_be_read(study):
+    found = study / FAULTS
+    assert (found.read_text(encoding="utf-8").splitlines() if found.exists() else []) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_solutions_show_what_is_committed(study, path, monkeypatch):
+    committed = study_runs.SOLUTIONS / path.name
+    found = study / committed.name
+    found.write_bytes(committed.read_bytes())
+    monkeypatch.setenv("FASHION_RIR_HOME", str(study))
+    execute_and_clean(found)
+    compared = comparison.compare_notebooks(read(found), read(committed))
+    assert {cell: one.faults for cell, one in compared.items() if one.faults} == {}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -102,7 +102,7 @@ def test_the_seed_and_nothing_else_decides(name):
     assert not np.array_equal(first, draw(21))
 
 
-def test_the_demo_catalogue_depends_on_its_seed_alone(tmp_path):
+def test_the_drawn_catalogue_depends_on_its_seed_alone(tmp_path):
     drawn = []
     for number, seed in enumerate((7, 7, 8)):
         stir(number)

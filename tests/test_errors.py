@@ -18,7 +18,7 @@ def test_unknown_name_offers_the_nearest_known_one():
 
 
 def test_unknown_name_without_any_known_one_makes_no_offer():
-    assert "did you mean" not in str(errors.unknown_name("profile", "demo", []))
+    assert "did you mean" not in str(errors.unknown_name("profile", "quick", []))
 
 
 def test_unknown_name_does_not_look_at_upper_and_lower_case():

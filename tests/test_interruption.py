@@ -63,8 +63,8 @@ def test_a_store_that_is_gone_and_a_value_that_is_old_are_found(tmp_path):
     work.reported(tmp_path, "3")
     assert work.faults("embedding", tmp_path) == ["1 rows lost with their store"]
     assert work.faults("study step", tmp_path) == ["3 is lost"]
-    inputs = {"profile": "demo", "data_hash": "x"}
-    place = work.Workspace(tmp_path, "demo").results
+    inputs = {"profile": "quick", "data_hash": "x"}
+    place = work.Workspace(tmp_path, "quick").results
     for value, expected in ((2, ["a value is lost"]), (3, []), (4, [])):
         record = work.result_records.make_record("kind", "count", inputs, value=value)
         work.result_records.write(record, place)

@@ -12,7 +12,7 @@ import pytest
 import typer
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from notebook_comparison import REAL
+from shown_tables import rows_of
 from typer.testing import CliRunner
 
 from fashion_rir import command_line
@@ -24,13 +24,23 @@ from fashion_rir.workspace.folders import open_workspace
 from fashion_rir.workspace.parameters import profile_parameters
 
 ROOT = Path(__file__).parents[1]
-DEMO = open_workspace("demo", ROOT)
-NOTEBOOKS = run.notebooks(DEMO)
-SECTIONS = (REAL, "## Takeaways", "## Limits", "## Exercises")
+QUICK = open_workspace("quick", ROOT)
+NOTEBOOKS = run.notebooks(QUICK)
+SECTIONS = ("## Takeaways", "## Limits", "## Exercises")
 MOST_LINES = 20  # of a code cell, blank lines not counted
+MOST_CELLS = 45
+MOST_IN_A_ROW = 3  # code cells without a sentence between them
+MOST_WORDS = 400  # of the takeaways
+MOST_NAMES = 8  # imported from the package
+MOST_ROWS, MOST_COLUMNS = 12, 8  # of a table, its headings and its index not counted
+# What the study's code calls a network; a reader is told in words.
+MACHINE_NAME = re.compile(r"\b(?:mobilenetv2|resnet50|efficientnetlite\d)\b")
+HANDED_ON = re.compile(r"\(workspace, |\bseed=seed\b")  # what a study carries
 MOST_BYTES = 2_000_000
 # Any absolute path, whatever machine it is of; no end of an HTML tag and no part of a web address.
 LOCAL_PATH = re.compile(r"file:/|(?<![\w.:/<])/(?:tmp\b|[\w.-]+/)|\b[A-Z]:\\")
+
+_MAGIC = re.compile(r"^\s*[%!].*$", re.MULTILINE)  # IPython's own
 
 DECIMAL = re.compile(r"(?<![\w.])\d+\.\d{3,}(?!\d)")
 
@@ -65,11 +75,34 @@ def form_faults(notebook: NotebookNode, number: str) -> list[str]:
         faults.append("title")
     lines = prose(notebook).splitlines()
     faults += [section for section in SECTIONS if lines.count(section) != 1]
-    exercises = prose(notebook).partition("## Exercises")[2]
-    n_solutions = exercises.count("<details>")
-    if n_solutions < 2 or exercises.count("</details>") != n_solutions:
-        faults.append("solutions")
-    return faults + [f"{c.id} is long" for c in code_cells(notebook) if n_lines(c) > MOST_LINES]
+    faults += [f"{c.id} is long" for c in code_cells(notebook) if n_lines(c) > MOST_LINES]
+    faults += [f"{c.id} hands on" for c in code_cells(notebook) if HANDED_ON.search(c.source)]
+    if len(notebook.cells) > MOST_CELLS:
+        faults.append(f"{len(notebook.cells)} cells")
+    kinds = "".join(cell.cell_type[0] for cell in notebook.cells)
+    if "c" * (MOST_IN_A_ROW + 1) in kinds:
+        faults.append(f"{MOST_IN_A_ROW + 1} code cells in a row")
+    if (n_words := len(takeaways(notebook).split())) > MOST_WORDS:
+        faults.append(f"{n_words} words of takeaways")
+    if len(names := imported(notebook)) > MOST_NAMES:
+        faults.append(f"imports {len(names)} names of the package")
+    return faults
+
+
+def imported(notebook: NotebookNode) -> set[str]:
+    """The names that a notebook imports from the package."""
+    trees = [ast.parse(_MAGIC.sub("", cell.source)) for cell in code_cells(notebook)]
+    return {
+        alias.name
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("fashion_rir")
+        for alias in node.names
+    }
+
+
+def takeaways(notebook: NotebookNode) -> str:
+    return prose(notebook).partition("## Takeaways")[2].partition("## Limits")[0]
 
 
 def n_lines(cell: NotebookNode) -> int:
@@ -96,23 +129,28 @@ def faults_of(output: NotebookNode) -> list[str]:
     faults += ["widget"] if WIDGET in data else []
     # A picture's base64 may hold "/tmp" by chance: only what is read as text counts.
     texts = [output.get("text", ""), *(str(data[kind]) for kind in data if "image" not in kind)]
-    return faults + [found for text in texts for found in LOCAL_PATH.findall(text)]
+    faults += [found for text in texts for found in LOCAL_PATH.findall(text)]
+    faults += sorted({found for text in texts for found in MACHINE_NAME.findall(text)})
+    return faults + [fault for fault in [table_fault(data.get("text/html", ""))] if fault]
 
 
-def real_cells(notebook: NotebookNode) -> list[NotebookNode]:
-    """The code cells behind the heading of the real catalogue; those before it show the demo."""
-    headings = [REAL in cell.source.splitlines() for cell in notebook.cells]
-    behind = notebook.cells[headings.index(True) :] if any(headings) else []
-    return [cell for cell in behind if cell.cell_type == "code"]
+def table_fault(html: str) -> str:
+    """Of a table that is too large to be read in a notebook."""
+    rows = rows_of(html) if html.count("<table") == 1 else []
+    n_heads = html.partition("</thead>")[0].count("<tr") if "</thead>" in html else 0
+    n_rows, n_columns = len(rows) - n_heads, max(map(len, rows), default=0) - 1
+    if n_rows <= MOST_ROWS and n_columns <= MOST_COLUMNS:
+        return ""
+    return f"a table of {n_rows} rows and {n_columns} columns"
 
 
 def unshown_numbers(notebook: NotebookNode) -> list[str]:
-    """Numbers of three decimals and more in the takeaways that no output of the real catalogue
-    shows, rounded as there. The thesis' own numbers are in its claims.
+    """Numbers of three decimals and more in the takeaways that no output shows, rounded as there.
+    The thesis' own numbers are in its claims.
     """
     shown = re.findall(r"\d+\.\d+", " ".join(
         f"{output.get('text', '')} {output.get('data', {}).get('text/plain', '')}"
-        for cell in real_cells(notebook) for output in cell.outputs
+        for cell in code_cells(notebook) for output in cell.outputs
     ))  # fmt: skip
     of_thesis = [
         abs(value)
@@ -121,10 +159,9 @@ def unshown_numbers(notebook: NotebookNode) -> list[str]:
         if isinstance(value, float)
     ]
     known = np.array([*map(float, shown), *of_thesis])
-    takeaways = prose(notebook).partition("## Takeaways")[2].partition("## Limits")[0]
     return [
         number
-        for number in DECIMAL.findall(takeaways)
+        for number in DECIMAL.findall(takeaways(notebook))
         if not (abs(known - float(number)) <= 0.501 * 10.0 ** -len(number.partition(".")[2])).any()
     ]
 
@@ -132,8 +169,8 @@ def unshown_numbers(notebook: NotebookNode) -> list[str]:
 def test_there_are_notebooks_numbered_without_gaps():
     files = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert files == [path.name for path in NOTEBOOKS]
-    numbers = [path.name[:3] for path in NOTEBOOKS]
-    assert numbers == [f"{position:02d}-" for position in range(1, len(NOTEBOOKS) + 1)]
+    numbers = [re.match(r"(\d\d)b?-", path.name)[1] for path in NOTEBOOKS]
+    assert list(dict.fromkeys(numbers)) == [f"{n:02d}" for n in range(1, len({*numbers}) + 1)]
 
 
 @every_notebook
@@ -144,7 +181,7 @@ def test_the_readme_links_every_notebook(path):
 
 @every_notebook
 def test_a_notebook_has_the_form_of_all(path):
-    assert form_faults(read(path), path.name[:2]) == []
+    assert form_faults(read(path), path.stem.partition("-")[0]) == []
 
 
 @every_notebook
@@ -163,25 +200,23 @@ def test_a_number_that_nothing_shows_is_found():
     told = new_markdown_cell(
         "## Takeaways\n0.123, 0.1234, -0.123, 0.124, 7.5 and 0.708\n## Limits 0.9"
     )
-    demo = new_code_cell("1", outputs=[new_output("stream", name="stdout", text="0.124")])
-    cells = [demo, new_markdown_cell(f"{REAL}\n"), new_code_cell("2", outputs=[shown]), told]
-    assert unshown_numbers(new_notebook(cells=cells)) == ["0.124"]
+    assert unshown_numbers(new_notebook(cells=[new_code_cell("2", outputs=[shown]), told])) == [
+        "0.124"]  # fmt: skip
 
 
 @every_notebook
-def test_the_parameters_of_a_notebook_are_those_of_the_demo_profile(path):
-    assert parameters(read(path)) == profile_parameters(DEMO, path.stem)
+def test_the_parameters_of_a_notebook_are_those_of_the_quick_profile(path):
+    assert parameters(read(path)) == profile_parameters(QUICK, path.stem)
 
 
 @every_notebook
 @pytest.mark.parametrize("profile", ["sample", "full"])
 def test_every_profile_names_the_same_parameters(path, profile):
     named = profile_parameters(open_workspace(profile, ROOT), path.stem)
-    assert sorted(named) == sorted(profile_parameters(DEMO, path.stem))
+    assert sorted(named) == sorted(profile_parameters(QUICK, path.stem))
 
 
 def faultless_notebook() -> NotebookNode:
-    solution = "<details><summary>Solution</summary>\n\n7\n\n</details>"
     return new_notebook(
         cells=[
             new_markdown_cell("# 04 · A title"),
@@ -190,7 +225,7 @@ def faultless_notebook() -> NotebookNode:
             new_code_cell("1 + 1", id="b", execution_count=2,
                           outputs=[new_output("execute_result", {"text/plain": "2"})]),
             new_markdown_cell("\n".join(SECTIONS)),
-            new_markdown_cell(f"1. How?\n\n{solution}\n\n2. Why?\n\n{solution}"),
+            new_markdown_cell("1. How?"),
         ]
     )  # fmt: skip
 
@@ -206,8 +241,21 @@ def test_faults_of_form_are_found():
     notebook.cells[0].source = "# 4. A title"
     notebook.cells[2].source = "1\n" * 21
     notebook.cells[3].source = "\n".join(SECTIONS).replace("## Limits", "## Limitations")
-    notebook.cells[4].source = "1. How? Seven."
-    assert form_faults(notebook, "04") == ["title", "## Limits", "solutions", "b is long"]
+    notebook.cells[4].source = "word " * 400  # behind the takeaways, as Limits is not there
+    notebook.cells[1].source = "seed = f(seed=seed)"
+    many = ", ".join(f"n{number}" for number in range(9))
+    notebook.cells += [new_code_cell(f"from fashion_rir import {many}", id="c")] * 41
+    assert form_faults(notebook, "04") == [
+        "title", "## Limits", "b is long", "a hands on", "46 cells", "4 code cells in a row",
+        "404 words of takeaways", "imports 9 names of the package"]  # fmt: skip
+
+
+def test_a_table_that_is_too_large_is_found():
+    row = "<tr><th>1</th><td>2</td></tr>"
+    assert table_fault(f"<table><thead><tr><th></th></tr></thead>{row * 12}</table>") == ""
+    assert "13 rows" in table_fault(f"<table><thead><tr><th></th></tr></thead>{row * 13}</table>")
+    wide = "<tr><th>1</th>" + "<td>2</td>" * 9 + "</tr>"
+    assert "9 columns" in table_fault(f"<table>{wide}</table>")
 
 
 @pytest.mark.parametrize(
@@ -218,6 +266,7 @@ def test_faults_of_form_are_found():
         (new_output("stream", name="stdout", text="see file:///opt/x"), "b: file:/"),
         (new_output("stream", name="stdout", text="'/srv/data'"), "b: /srv/"),
         (new_output("display_data", {"text/html": r"<td>C:\data</td>"}), "b: C:\\"),
+        (new_output("stream", name="stdout", text="by resnet50-96"), "b: resnet50"),
         (new_output("display_data", {WIDGET: {"model_id": "5"}}), "b: widget"),
         (new_output("error", ename="ValueError", evalue="no", traceback=[]), "b: error"),
     ],
@@ -251,13 +300,13 @@ def test_a_parameter_that_is_computed_is_refused():
 
 @pytest.mark.parametrize("name", ["02", "02-pretrained-baselines", "02-pretrained-baselines.ipynb"])
 def test_study_chooses_a_notebook_by_number_or_name(name):
-    (chosen,) = run.choose(DEMO, only=name)
+    (chosen,) = run.choose(QUICK, only=name)
     assert chosen.stem == "02-pretrained-baselines"
-    assert run.choose(DEMO, first=name) == NOTEBOOKS[1:]
+    assert run.choose(QUICK, first=name) == NOTEBOOKS[1:]
 
 
 def test_study_takes_all_notebooks_by_default():
-    assert run.choose(DEMO) == NOTEBOOKS
+    assert run.choose(QUICK) == NOTEBOOKS
 
 
 @pytest.mark.parametrize(
@@ -265,7 +314,7 @@ def test_study_takes_all_notebooks_by_default():
 )
 def test_study_refuses_an_unknown_notebook_with_the_nearest(name, nearest):
     with pytest.raises(ParameterError, match=f"Unknown notebook '{name}'; did you .*'{nearest}"):
-        run.choose(DEMO, only=name)
+        run.choose(QUICK, only=name)
 
 
 def command_names(group: object, names: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -303,8 +352,8 @@ def test_the_command_line_says_what_it_can_do():
 
 
 def test_a_misspelt_profile_is_answered_in_one_sentence():
-    answer = run_command("study", "--profile", "dmeo")
+    answer = run_command("study", "--profile", "qiuck")
     assert answer.returncode == 1
     assert answer.stdout == ""
     (line,) = answer.stderr.splitlines()
-    assert line.startswith("Error: Unknown profile 'dmeo'; did you mean 'demo'?")
+    assert line.startswith("Error: Unknown profile 'qiuck'; did you mean 'quick'?")

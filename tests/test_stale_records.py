@@ -86,7 +86,7 @@ def test_every_committed_comparison_is_of_its_parents(place):
 
 def family() -> dict[str, dict]:
     """Two retrievals and their comparison."""
-    base = {"profile": "demo", "data_hash": "x"}
+    base = {"profile": "quick", "data_hash": "x"}
     records = {}
     for name, mean in (("a", 0.5), ("b", 0.2)):
         labels = {"articleType": {"micro": {"mAP": {"value": mean}}, "n_queries": 9}}

@@ -17,7 +17,7 @@ RECORD = {
     "disks": [{"name": "record", "losses": []}],
     "processes": [{"name": "pair 1", "losses": []}],
     "fuzzing": [{"name": "table", "runs": 1200, "losses": []}],
-    "study": [{"name": "the demo study on jax", "records": 30, "tolerance": 1e-5, "losses": []}],
+    "study": [{"name": "the quick study on jax", "records": 30, "tolerance": 1e-5, "losses": []}],
     "cases": {"passed": 141, "losses": []},
     "drawn": {"passed": 14, "losses": []},
     "alone": {"passed": 10, "losses": []},
@@ -29,7 +29,7 @@ def test_the_page_counts_what_the_record_holds():
     assert "12 kills, 1 writers on a full and a read-only disk, 141 hostile files, 1,200" in text
     assert "**Losses: 0.** (2.5 minutes, commit abc, seed 1.)" in text
     assert "| embedding | 7 | 3 | 0 |" in text
-    assert "| the demo study on jax | 30 | 1e-05 | 0 |" in text
+    assert "| the quick study on jax | 30 | 1e-05 | 0 |" in text
 
 
 def test_a_loss_is_named_at_the_top():

@@ -82,7 +82,7 @@ def test_the_drafted_columns_are_those_that_the_page_shows(project):
     [(["index", "empty"], "holds no photo"), (["index", "gone"], "is not there"),
      (["index", "photos", "--columns", "my.yaml"], "name it by --table"),
      (["index", "photos", "--table", "products.xls"], "save it as .xlsx"),
-     (["index", "photos", "--name", "demo"], "no name for a catalogue"),
+     (["index", "photos", "--name", "quick"], "no name for a catalogue"),
      (["index", "photos", "--backbone", "mobilenet"], "did you mean"),
      (["storefront", "--catalogue", "my-shop"], "make it by `fashion-rir index FOLDER")],
 )  # fmt: skip

@@ -9,6 +9,7 @@ which were not run.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -48,13 +49,15 @@ def main() -> None:
         "kills": lambda: killed(arguments.kills, arguments.seed, KILLING * seconds),
         "disks": full_and_read_only,
         "processes": two_processes,
-        "cases": lambda: tested("tests/test_hostile_inputs.py"),
+        "cases": lambda: tested(
+            "tests/test_hostile_inputs.py", "tests/workspace/test_parameters.py"
+        ),
         "drawn": lambda: tested("tests/test_properties.py", "--hypothesis-profile=more"),
         "fuzzing": lambda: fuzzed(FUZZING * seconds),
         "alone": each_notebook_alone,
-        "study": demo_study_twice,
+        "study": quick_study_twice,
     }
-    inputs = {"profile": "demo", "data_hash": "drawn", "kills": arguments.kills,
+    inputs = {"profile": "quick", "data_hash": "drawn", "kills": arguments.kills,
               "seed": arguments.seed, "minutes": arguments.minutes}  # fmt: skip
     found: dict[str, object] = dict.fromkeys(page.PARTS)
     for name in page.PARTS:
@@ -121,7 +124,9 @@ def two_processes() -> list[dict]:
 def tested(*arguments: str) -> dict:
     """A file of the tests, run by pytest with these arguments; what failed is a loss."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rf", *arguments]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    every = {"FASHION_RIR_EVERY_PARAMETER": "1"}  # see `test_parameters`
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True,
+                            env=os.environ | every)  # fmt: skip
     lines = answer.stdout.splitlines()
     failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
     if answer.returncode and not failed:
@@ -146,7 +151,7 @@ def fuzzed(seconds: float) -> list[dict]:
 def each_notebook_alone() -> dict:
     """Each notebook in an empty folder of its own: it makes what it needs. What two notebooks
     record of the same inputs must be the same."""
-    numbers = [path.name[:2] for path in NOTEBOOKS]
+    numbers = [path.stem.partition("-")[0] for path in NOTEBOOKS]
     with tempfile.TemporaryDirectory(prefix="alone-") as scratch:
         folders = {number: Path(scratch) / number for number in numbers}
 
@@ -162,14 +167,14 @@ def each_notebook_alone() -> dict:
                 "losses": failed + comparison.contradictions(places)}  # fmt: skip
 
 
-def demo_study_twice() -> list[dict]:
-    """The whole demo study, twice on each backend, in folders of their own: the same records."""
+def quick_study_twice() -> list[dict]:
+    """The whole quick study, twice on each backend, in folders of their own: the same records."""
     return [studied(backend, tolerance) for backend, tolerance in BACKENDS.items()]
 
 
 def studied(backend: str, tolerance: float) -> dict:
     """Two studies on one backend, side by side, and where they differ."""
-    name = f"the demo study on {backend}"
+    name = f"the quick study on {backend}"
     with tempfile.TemporaryDirectory(prefix="study-") as scratch:
         folders = [Path(scratch) / name for name in ("one", "two")]
         started = [start_study(folder, backend, n) for n, folder in enumerate(folders)]

@@ -16,7 +16,7 @@ LEFT_OUT = ("timings", "made_by")  # of a record
 # under another name, pages, logs.
 IGNORED = re.compile(
     r"reported\.txt$|log\.txt$|\.log$|\.part(-journal)?$|partial\.|\.part\.|lock|\.html$|\.ipynb$"
-    r"|\.demo-|training_metadata|catalog/photos-|/backup/|^notebooks/|^profiles/|^reports/full/"
+    r"|\.drawn-|training_metadata|catalog/photos-|/backup/|^notebooks/|^profiles/|^reports/full/"
 )
 
 

@@ -29,7 +29,7 @@ from fashion_rir.workspace.folders import Workspace
 from torture import work
 
 MEGABYTES = 24
-INPUTS = {"profile": "demo", "data_hash": "x"}
+INPUTS = {"profile": "quick", "data_hash": "x"}
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ def _figure(folder: Path, number: int) -> None:
 
 
 def _ledger(folder: Path, number: int) -> None:
-    ledger.write(Workspace(folder, "demo"), ledger.verdicts(claims.load()[: 5 + number], folder))
+    ledger.write(Workspace(folder, "quick"), ledger.verdicts(claims.load()[: 5 + number], folder))
 
 
 def _cards(folder: Path, number: int) -> None:
     from fashion_rir.studies.analysis import counts
 
-    workspace, elsewhere = Workspace(folder, "demo"), Workspace(_elsewhere(), "demo")
+    workspace, elsewhere = Workspace(folder, "quick"), Workspace(_elsewhere(), "quick")
     record = counts.summarise(Study(elsewhere, work.shop(elsewhere.root), 20))
     record["inputs"]["n_products"] += number
     workspace.results.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def _cards(folder: Path, number: int) -> None:
 
 
 def _report(folder: Path, number: int) -> None:
-    report.write(Workspace(folder, "demo"))
+    report.write(Workspace(folder, "quick"))
 
 
 def _index(folder: Path, number: int) -> None:
@@ -134,7 +134,7 @@ def _finished_trainings(folder: Path) -> object:
 
 
 def _catalogue(folder: Path, number: int) -> None:
-    shop.generate(folder / "demo", n_products=60, seed=number)
+    shop.generate(folder / "drawn", n_products=60, seed=number)
 
 
 def _check(folder: Path, number: int) -> None:
@@ -166,7 +166,7 @@ WRITERS = {
     "report": Writer(_report, _files),
     "index": Writer(_index, _files),
     "training": Writer(_training, _finished_trainings),
-    "demo catalogue": Writer(_catalogue, _files),
+    "drawn catalogue": Writer(_catalogue, _files),
     "catalogue check": Writer(_check, _files),
     "map": Writer(_map, _files),
 }

@@ -45,7 +45,7 @@ def text(record: Mapping) -> str:
         "Full and read-only disks": _disks(record["disks"]),
         "Bad inputs": _inputs(record),
         "Each notebook alone": [
-            "Each notebook runs on the demo profile in an empty folder of its own, and what two of "
+            "Each notebook runs in an empty folder of its own, and what two of "
             f"them record of the same inputs is the same: {_passed(record['alone'])}"
         ],
         "The same numbers twice": _study(record["study"]),
@@ -129,7 +129,7 @@ def _inputs(record: Mapping) -> list[str]:
 
 def _study(pieces: Iterable[Mapping] | None) -> list[str]:
     about = (
-        "The demo study is run twice on each backend, each time in a folder of its own, with "
+        "The study is run twice on each backend, each time in a folder of its own, with "
         "another hash seed. Records and tables are compared, times and commit apart. On JAX, "
         "notebook 10 is left out: its export to ONNX needs TensorFlow."
     )

@@ -50,7 +50,7 @@ def _reported(folder: Path) -> list[str]:
 def shop(folder: Path) -> catalog.Catalog:
     """The drawn products."""
     return catalog.load(
-        drawn_shop.generate(folder / "data" / "raw" / "demo", n_products=N_PRODUCTS),
+        drawn_shop.generate(folder / "data" / "raw" / "drawn", n_products=N_PRODUCTS),
         folder / "data" / "catalog",
     )
 
@@ -82,7 +82,7 @@ def embed(folder: Path) -> None:
 
 def study(folder: Path) -> None:
     """A study's step: search by three measures, compare two, judge the claims, write the report."""
-    workspace, products = Workspace(folder, "demo"), shop(folder)
+    workspace, products = Workspace(folder, "quick"), shop(folder)
     model = clusters(products), MODEL
     is_query = splits.is_test_product(products.products, seed=SEED)
     for measure in ("cosine", "euclidean", "manhattan"):
@@ -98,10 +98,10 @@ def study(folder: Path) -> None:
 
 def records(folder: Path) -> None:
     """One record and one ledger, written anew again and again; goes on behind what is reported."""
-    workspace, done = Workspace(folder, "demo"), _reported(folder)
+    workspace, done = Workspace(folder, "quick"), _reported(folder)
     first = int(done[-1]) + 1 if done else 0
     table = ledger.verdicts(claims.load()[:10], workspace.results)
-    inputs = {"profile": "demo", "data_hash": "x"}
+    inputs = {"profile": "quick", "data_hash": "x"}
     record = result_records.make_record("kind", "count", inputs, long="x" * 20_000)
     for value in range(first, N_VALUES):
         result_records.write(record | {"value": value}, workspace.results)
@@ -129,7 +129,7 @@ def head(folder: Path) -> None:
     from fashion_rir.training.fit import TrainingSettings
     from fashion_rir.training.heads import HeadSettings
 
-    workspace, products = Workspace(folder, "demo"), shop(folder)
+    workspace, products = Workspace(folder, "quick"), shop(folder)
     model = clusters(products), MODEL | {"data_hash": products.data_hash}
     settings = HeadSettings(hidden=16, label_smoothing=0.0)
     fitting = TrainingSettings(epochs=6, batch_size=16, learning_rate=0.01, schedule="cosine")
@@ -195,14 +195,14 @@ def _check_store(folder: Path, done: list[str]) -> list[str]:
 
 
 def _check_study(folder: Path, done: list[str]) -> list[str]:
-    place = Workspace(folder, "demo").results
+    place = Workspace(folder, "quick").results
     return [f"{name} is lost" for name in done if not (place / f"{name}.json").exists()]
 
 
 def _check_count(folder: Path, done: list[str]) -> list[str]:
     if not done:
         return []
-    value = result_records.read(Workspace(folder, "demo").results, "count")["value"]
+    value = result_records.read(Workspace(folder, "quick").results, "count")["value"]
     return [] if value in (int(done[-1]), int(done[-1]) + 1) else ["a value is lost"]
 
 
