@@ -10,5 +10,5 @@ __version__ = "0.1.0"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # Each network that embeds is traced once; TensorFlow takes several networks for one traced anew,
-# and says so among a notebook's results.
-logging.getLogger("tensorflow").setLevel(logging.ERROR)
+# and says so among a notebook's results. A filter stays when TensorFlow, loaded, sets the level.
+logging.getLogger("tensorflow").addFilter(lambda record: record.levelno >= logging.ERROR)

@@ -33,6 +33,7 @@ INK = 1.3e5  # points squared of ink that a panel of `style.WIDTH` bears
 LISTED = 24  # colour names in a legend
 
 LEAST_ROOM = 0.07  # of a map's side, around a number that stands for a photo
+NAME_SPOTS = (-0.08, -0.04, 0.0, 0.04, 0.08)  # of a map's side, from the middle of a type's name
 MOST_MOVES = 100
 
 PHOTO_COLUMNS = 2  # of the photos beside a map
@@ -174,8 +175,11 @@ def placed_photos(
     left, right = figure.subfigures(1, 2, width_ratios=[2, 1])
     axes = left.subplots()
     _draw(axes, coordinates, values, colours, 0.6)
-    names = np.array([text.get_position() for text in axes.texts]).reshape(-1, 2)
-    aside = _apart(placed, names, room=LEAST_ROOM * np.ptp(coordinates, axis=0).max())
+    side = np.ptp(coordinates, axis=0).max()
+    # A name is wide: it is kept clear of along its line.
+    names = [np.add(text.get_position(), (along * side, 0.0))
+             for text in axes.texts for along in NAME_SPOTS]  # fmt: skip
+    aside = _apart(placed, np.reshape(names, (-1, 2)), room=LEAST_ROOM * side)
     for number, (place, at) in enumerate(zip(placed, aside, strict=True), start=1):
         axes.annotate(str(number), place, at, ha="center", va="center", fontsize=8, weight="bold",
                       bbox={"boxstyle": "circle,pad=0.2", "fc": "white"},
